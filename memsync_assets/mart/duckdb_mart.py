@@ -1,0 +1,155 @@
+"""The embedded mart: one DuckDB file in the home. Larger than memory; one process at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from memsync_assets.mart.dialects import Dialect, parameter_names, translate
+from memsync_assets.mart.engine import (
+    Append,
+    KeyViolationError,
+    MartBusyError,
+    Parameters,
+    Replace,
+    ReplacePartition,
+    Storage,
+    Upsert,
+)
+from memsync_assets.mart.queries import Query
+
+_RESULT = "memsync_result"
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _list(names: list[str] | tuple[str, ...]) -> str:
+    return ", ".join(_quoted(name) for name in names)
+
+
+class DuckDBMart:
+    """See `engine.Mart`, whose interface this is."""
+
+    dialect: Dialect = "duckdb"
+
+    def __init__(self, path: Path | None = None, memory_limit: str = "2GB") -> None:
+        """Open or create the file; None keeps the mart in memory.
+
+        Raises:
+            MartBusyError: another process has the file open.
+        """
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        # Rows are ordered where order matters (ORDER BY); promising it everywhere costs memory.
+        try:
+            self.connection = duckdb.connect(
+                str(path) if path else ":memory:",
+                config={"memory_limit": memory_limit, "preserve_insertion_order": "false"},
+            )
+        except duckdb.IOException as error:
+            if "lock" not in str(error).lower():
+                raise
+            raise MartBusyError(
+                f"{path}: another memsync process is writing to this mart. Wait for it to end, or stop it."
+            ) from error
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """See `engine.Mart.transaction`."""
+        self.connection.execute("BEGIN")
+        try:
+            yield
+        except BaseException:
+            self.connection.execute("ROLLBACK")
+            raise
+        self.connection.execute("COMMIT")
+
+    def execute(self, sql: str, parameters: Parameters | None = None) -> None:
+        """See `engine.Mart.execute`."""
+        for statement in translate(sql, "duckdb"):
+            self.connection.execute(statement, self._bound(sql, parameters))
+
+    def fetch(self, sql: str, parameters: Parameters | None = None) -> pa.Table:
+        """See `engine.Mart.fetch`."""
+        (statement,) = translate(sql, "duckdb")
+        return self.connection.sql(statement, params=self._bound(sql, parameters)).to_arrow_table()
+
+    def append(self, table: str, rows: pa.Table | pa.RecordBatchReader) -> int:
+        """See `engine.Mart.append`."""
+        names = _list(rows.schema.names)
+        self.connection.register("memsync_rows", rows)
+        try:
+            counted = self.connection.execute(
+                f"INSERT INTO {_quoted(table)} ({names}) SELECT {names} FROM memsync_rows"  # noqa: S608
+            ).fetchall()
+        finally:
+            self.connection.unregister("memsync_rows")
+        return int(counted[0][0])
+
+    def store(self, query: Query, storage: Storage, parameters: Parameters | None = None) -> int:
+        """See `engine.Mart.store`."""
+        bound = self._bound(query.text, parameters)
+        (select,) = translate(query.text, "duckdb")
+        run = self.connection.execute
+        run(f"CREATE OR REPLACE TEMP TABLE {_RESULT} AS {select}", bound)
+        try:
+            self._check_key(query)
+            with self.transaction():
+                self._make_room(query.table, storage, parameters or {})
+                names = _list(list(self.columns(_RESULT)))
+                run(f"INSERT INTO {_quoted(query.table)} ({names}) SELECT {names} FROM {_RESULT}")  # noqa: S608
+            return int(run(f"SELECT COUNT(*) FROM {_RESULT}").fetchall()[0][0])  # noqa: S608
+        finally:
+            run(f"DROP TABLE IF EXISTS {_RESULT}")
+
+    def columns(self, table: str) -> dict[str, str]:
+        """See `engine.Mart.columns`."""
+        rows = self.connection.execute(
+            "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = ? ORDER BY column_index",
+            [table],
+        ).fetchall()
+        return dict(rows)
+
+    def close(self) -> None:
+        """See `engine.Mart.close`."""
+        self.connection.close()
+
+    def _make_room(self, table: str, storage: Storage, parameters: Parameters) -> None:
+        target = _quoted(table)
+        match storage:
+            case Replace():
+                self.connection.execute(f"DELETE FROM {target}")  # noqa: S608
+            case ReplacePartition(columns):
+                where = " AND ".join(f"{_quoted(c)} = ${c}" for c in columns)
+                self.connection.execute(
+                    f"DELETE FROM {target} WHERE {where}",  # noqa: S608
+                    {c: parameters[c] for c in columns},
+                )
+            case Upsert(key):
+                same = " AND ".join(f"{target}.{_quoted(c)} = r.{_quoted(c)}" for c in key)
+                self.connection.execute(f"DELETE FROM {target} USING {_RESULT} AS r WHERE {same}")  # noqa: S608
+            case Append():
+                pass
+
+    def _check_key(self, query: Query) -> None:
+        if not query.key:
+            return
+        key = _list(query.key)
+        repeated = self.connection.execute(
+            f"SELECT COUNT(*) FROM (SELECT 1 FROM {_RESULT} GROUP BY {key} HAVING COUNT(*) > 1)"  # noqa: S608
+        ).fetchall()[0][0]
+        if repeated:
+            raise KeyViolationError(
+                f"sql/{query.name}.sql: {repeated} keys ({', '.join(query.key)}) are repeated"
+            )
+
+    @staticmethod
+    def _bound(sql: str, parameters: Parameters | None) -> dict[str, object]:
+        used = parameter_names(sql)
+        return {name: value for name, value in (parameters or {}).items() if name in used}

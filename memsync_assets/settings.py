@@ -1,0 +1,197 @@
+"""The typed form of config/memsync.yaml, and where a home keeps its state.
+
+Every setting of memsync is here, with its default and its meaning. Secrets are not settings: they come from
+the environment when they are used. Nothing here opens a file other than the configuration.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+_HERE = Path(__file__).resolve().parent
+#: Where `sql/` and `config/` lie: beside the package in a checkout, inside it in an installed wheel.
+PROJECT = _HERE.parent if (_HERE.parent / "sql").is_dir() else _HERE / "_project"
+DEFAULT_CONFIG = PROJECT / "config" / "memsync.yaml"
+
+Role = Literal["source", "downstream"]
+
+
+class MemsyncError(Exception):
+    """What a user can mend: the text says what is wrong, where, and what to do."""
+
+
+class Section(BaseModel):
+    """A block of the configuration: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class System(Section):
+    """A system that delivers loads. One that is not configured is known by its first load."""
+
+    role: Role
+    priority: int = Field(default=100, description="survivorship: the lower number wins")
+    owner: str = Field(default="data-engineering", description="who answers for its loads")
+
+
+class Scope(Section):
+    """Which employer groups a reconciliation covers: the union of what is named here."""
+
+    flagged: bool = Field(default=False, description="groups whose ihm_indicator is Y")
+    more_than_members: int | None = Field(default=None, ge=0, description="groups above this many members")
+    groups: tuple[tuple[str, str], ...] = Field(default=(), description="[source system, group id] pairs")
+
+
+class Tolerance(Section):
+    """A variance within either bound is `within_tolerance`."""
+
+    members: int = Field(default=0, ge=0)
+    percent: float = Field(default=0.0, ge=0)
+
+
+class Reconciliation(Section):
+    """One area to compare between the source systems and the downstream systems."""
+
+    description: str = ""
+    scope: Scope
+    sources: tuple[str, ...] = Field(default=(), description="empty: every source system")
+    downstream_systems: tuple[str, ...] = Field(default=(), description="empty: every downstream system")
+    levels: tuple[str, ...] = ("source", "group", "state")
+    tolerance: dict[str, Tolerance] = Field(default_factory=dict, description="by level")
+    owners: dict[str, str] = Field(default_factory=dict, description="who works a kind of discrepancy off")
+    business_days: int = Field(default=10, ge=1, description="the time to work a discrepancy off")
+
+
+class Calendar(Section):
+    """Which days count as business days, and whose midnight begins a day."""
+
+    holidays: str = "US"
+    extra_holidays: tuple[str, ...] = ()
+    time_zone: str = "America/Chicago"
+
+
+class Breaker(Section):
+    """A plan beyond these bounds is not applied until a person approves it."""
+
+    changed_share: float = Field(default=0.25, ge=0, le=1, description="share of an object's live records")
+    minimum_records: int = Field(
+        default=200, ge=0, description="below this many changes the share is not asked"
+    )
+    removals: int = Field(default=100, ge=0, description="deletes and deactivations of one object")
+
+
+class Salesforce(Section):
+    """The org that is brought into agreement."""
+
+    target: Literal["none", "local", "org"] = Field(
+        default="none", description="none: plan only; local: the org that memsync starts; org: a real one"
+    )
+    domain: str = Field(default="", description="My Domain host of a real org, e.g. acme.my.salesforce.com")
+    api_version: str = "62.0"
+    upload_specifications: str = Field(
+        default="upload_specifications", description="folder beside the config"
+    )
+    allow_production: bool = False
+    bulk_above: int = Field(
+        default=2000, ge=0, description="records of an object above which Bulk 2.0 is used"
+    )
+    api_calls_reserved: int = Field(default=1000, ge=0, description="calls of the day left to others")
+    breaker: dict[str, Breaker] = Field(
+        default_factory=dict, description="by object; `default` for the others"
+    )
+
+
+class MartSettings(Section):
+    """Where the data mart is. A connection string comes from the environment variable that is named."""
+
+    engine: Literal["duckdb", "sqlserver", "postgres"] = "duckdb"
+    connection_variable: str = "MEMSYNC_MART_CONNECTION"
+    memory_limit: str = Field(default="2GB", description="DuckDB's; it spills to disk beyond")
+
+
+class Settings(Section):
+    """The whole of config/memsync.yaml."""
+
+    systems: dict[str, System] = Field(default_factory=dict)
+    mart: MartSettings = MartSettings()
+    salesforce: Salesforce = Salesforce()
+    reconciliations: Annotated[dict[str, Reconciliation], Field(min_length=1)]
+    calendar: Calendar = Calendar()
+
+    def priority(self, system: str) -> int:
+        """The survivorship rank of a source system; the lower wins."""
+        return self.systems[system].priority if system in self.systems else System(role="source").priority
+
+
+def load_settings(path: Path = DEFAULT_CONFIG) -> Settings:
+    """Read a configuration file.
+
+    Raises:
+        MemsyncError: the file cannot be read, is not YAML, or a setting in it is wrong.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        return Settings.model_validate(content)
+    except OSError as error:
+        raise MemsyncError(f"{path}: cannot be read ({error.strerror}). Name it with --config.") from error
+    except yaml.YAMLError as error:
+        raise MemsyncError(f"{path}: is not YAML: {error}") from error
+    except ValidationError as error:
+        findings = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise MemsyncError(f"{path}: {findings}") from error
+
+
+@dataclass(frozen=True)
+class Home:
+    """The folder that holds all of memsync's state: remove it, and memsync has never run here."""
+
+    root: Path
+
+    @property
+    def mart(self) -> Path:
+        """The embedded data mart."""
+        return self.root / "mart.duckdb"
+
+    @property
+    def dagster(self) -> Path:
+        """Dagster's runs, events, cursors and partitions."""
+        return self.root / "dagster"
+
+    @property
+    def reports(self) -> Path:
+        """Workbooks and pages; members' data, mode 0600."""
+        return self.root / "reports"
+
+    @property
+    def quarantine(self) -> Path:
+        """Refused loads, each with its reason.json."""
+        return self.root / "quarantine"
+
+    @property
+    def org(self) -> Path:
+        """The local Salesforce org."""
+        return self.root / "org.sqlite"
+
+
+@dataclass(frozen=True)
+class Project:
+    """What one memsync works on: its settings, its home and where loads land."""
+
+    settings: Settings
+    home: Home
+    landing: Path
+    config: Path = DEFAULT_CONFIG
+
+
+def project_from_environment() -> Project:
+    """The project that Dagster's processes work on: MEMSYNC_CONFIG, MEMSYNC_HOME, MEMSYNC_LANDING."""
+    config = Path(os.environ.get("MEMSYNC_CONFIG", DEFAULT_CONFIG))
+    home = Home(Path(os.environ.get("MEMSYNC_HOME", PROJECT / ".memsync")).resolve())
+    landing = Path(os.environ.get("MEMSYNC_LANDING", home.root / "landing")).resolve()
+    return Project(load_settings(config), home, landing, config)
