@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -181,12 +182,19 @@ class Home:
 
 @dataclass(frozen=True)
 class Project:
-    """What one memsync works on: its settings, its home and where loads land."""
+    """What one memsync works on: its settings, its home and where loads land.
+
+    Attributes:
+        as_of: the date that membership is compared for; None: the latest as-of date of the applied loads.
+        plan_only: True leaves the org as it is, whatever the settings allow.
+    """
 
     settings: Settings
     home: Home
     landing: Path
     config: Path = DEFAULT_CONFIG
+    as_of: date | None = None
+    plan_only: bool = False
 
 
 def project_from_environment() -> Project:

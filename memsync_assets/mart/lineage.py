@@ -15,7 +15,7 @@ ColumnLineage = dict[str, frozenset[tuple[str, str]]]
 
 
 @cache
-def _schema() -> dict[str, object]:
+def schema_tables() -> dict[str, object]:
     """Every table of `sql/schema/` with its columns."""
     tables: dict[str, object] = {}
     for path in sorted((SQL / "schema").glob("*.sql")):
@@ -30,11 +30,11 @@ def _schema() -> dict[str, object]:
 def column_lineage(query: Query) -> ColumnLineage:
     """For each column of the query, the (table, column) pairs of the mart that its values come from."""
     (tree,) = parse(query.text)
-    qualified = qualify(tree.copy(), schema=_schema(), dialect="tsql", validate_qualify_columns=False)
+    qualified = qualify(tree.copy(), schema=schema_tables(), dialect="tsql", validate_qualify_columns=False)
     assert isinstance(qualified, exp.Query)
     found: ColumnLineage = {}
     for column in qualified.named_selects:
-        root = lineage(column, qualified, schema=_schema(), dialect="tsql")
+        root = lineage(column, qualified, schema=schema_tables(), dialect="tsql")
         sources = {
             (node.source.name, node.name.split(".")[-1].strip('"[]'))
             for node in root.walk()
