@@ -29,7 +29,8 @@ def table_metadata(mart: Mart, table: str) -> dict[str, dg.MetadataValue | dg.Ra
     }
     if query := _query_of(table):
         metadata["dagster/column_lineage"] = dg.MetadataValue.column_lineage(_lineage(query))
-        metadata["sql"] = dg.MetadataValue.md(f"`sql/{query.name}.sql`: {query.grain}\n\n```sql\n{query.text}\n```")
+        text = f"`sql/{query.name}.sql`: {query.grain}\n\n```sql\n{query.text}\n```"
+        metadata["sql"] = dg.MetadataValue.md(text)
     return metadata
 
 
@@ -48,4 +49,5 @@ def table_results(
     """A result for each of the tables that one step made; `metadata` is shown beside the first."""
     for position, table in enumerate(tables):
         more = dict(metadata or {}) if position == 0 else {}
-        yield dg.MaterializeResult(asset_key=dg.AssetKey(table), metadata={**table_metadata(mart, table), **more})
+        about = {**table_metadata(mart, table), **more}
+        yield dg.MaterializeResult(asset_key=dg.AssetKey(table), metadata=about)
