@@ -37,10 +37,7 @@ def build_definitions(
     downstream = sorted(system for system, role in systems.items() if role == "downstream")
     return dg.Definitions(
         assets=[
-            *(
-                build_loads_asset(system, systems[system], project.settings)
-                for system in (*sources, *downstream)
-            ),
+            *(build_loads_asset(system, systems[system], project.settings) for system in (*sources, *downstream)),
             build_source_tables(sources),
             build_downstream_members(downstream),
             *contacts.ASSETS,
@@ -62,9 +59,8 @@ def build_definitions(
     )
 
 
-def _definitions() -> dg.Definitions:
+@dg.definitions
+def defs() -> dg.Definitions:
+    """What workspace.yaml names: the graph over the systems that are configured or have landed a load."""
     project = project_from_environment()
     return build_definitions(project, landed_systems(project))
-
-
-defs = _definitions()

@@ -1,0 +1,149 @@
+"""What a person is told after a run: counts read from the mart, and the exit code that follows from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from memsync_assets.graph_run import GraphRun
+from memsync_assets.mart.connect import open_mart
+from memsync_assets.mart.engine import Mart
+from memsync_assets.settings import Project
+
+_COUNTS = """
+SELECT
+    reconciliation,
+    downstream_system,
+    as_of,
+    SUM(source_count) AS source_count,
+    SUM(downstream_count) AS downstream_count,
+    SUM(variance) AS variance,
+    SUM(in_flight) AS in_flight
+FROM membership_counts
+WHERE level = 'source' AND as_of = (SELECT MAX(as_of) FROM membership_counts)
+GROUP BY reconciliation, downstream_system, as_of
+ORDER BY reconciliation, downstream_system
+"""
+_BEYOND = """
+SELECT COUNT(*) AS cells
+FROM membership_counts
+WHERE status = 'beyond_tolerance' AND as_of = (SELECT MAX(as_of) FROM membership_counts)
+"""
+_KINDS = """
+SELECT reconciliation, kind, in_flight, COUNT(*) AS findings
+FROM discrepancies
+WHERE as_of = (SELECT MAX(as_of) FROM discrepancies)
+GROUP BY reconciliation, kind, in_flight
+ORDER BY reconciliation, kind, in_flight
+"""
+_LEDGER = """
+SELECT reconciliation, status, COUNT(*) AS discrepancies
+FROM discrepancy_ledger
+GROUP BY reconciliation, status
+ORDER BY reconciliation, status
+"""
+_PLAN = """
+SELECT object_name, operation, COUNT(DISTINCT external_id) AS records, COUNT(*) AS changes
+FROM sync_plan
+GROUP BY object_name, operation
+ORDER BY object_name, operation
+"""
+_RESULTS = """
+SELECT object_name, status, COUNT(*) AS changes
+FROM salesforce_sync_results
+WHERE plan_hash IN (SELECT plan_hash FROM sync_plan)
+GROUP BY object_name, status
+ORDER BY object_name, status
+"""
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """The figures of a run; every table is small and holds counts only."""
+
+    outcome: GraphRun
+    counts: pa.Table
+    kinds: pa.Table
+    ledger: pa.Table
+    plan: pa.Table
+    results: pa.Table
+    cells_beyond_tolerance: int
+    reports: tuple[Path, ...]
+
+    @property
+    def sync_failures(self) -> int:
+        """Planned changes that Salesforce did not take."""
+        rows = self.results.to_pylist()
+        return sum(row["changes"] for row in rows if row["status"] == "failed")
+
+    @property
+    def exit_code(self) -> int:
+        """See `memsync run --help`."""
+        if self.outcome.failed_steps:
+            return 1
+        if self.sync_failures:
+            return 5
+        if self.outcome.refused:
+            return 4
+        return 3 if self.cells_beyond_tolerance else 0
+
+
+def summarize(project: Project, outcome: GraphRun) -> RunSummary:
+    """Read the figures of the run that just ended."""
+    with open_mart(project) as mart:
+        return RunSummary(
+            outcome=outcome,
+            counts=mart.fetch(_COUNTS),
+            kinds=mart.fetch(_KINDS),
+            ledger=mart.fetch(_LEDGER),
+            plan=mart.fetch(_PLAN),
+            results=mart.fetch(_RESULTS),
+            cells_beyond_tolerance=_single(mart, _BEYOND),
+            reports=tuple(sorted(path for path in project.home.reports.glob("*") if path.is_file())),
+        )
+
+
+def _single(mart: Mart, sql: str) -> int:
+    return int(mart.fetch(sql)["cells"][0].as_py())
+
+
+def print_summary(console: Console, summary: RunSummary) -> None:
+    """Print the figures, each under what it is called in the mart."""
+    outcome = summary.outcome
+    console.print(f"Loads taken in: {len(outcome.taken_in)}, refused: {len(outcome.refused)}")
+    for name in outcome.refused:
+        console.print(f"  [red]refused[/red] {escape(name)}: see its reason.json in the home's quarantine")
+    for name in outcome.failed_steps:
+        console.print(f"  [red]failed[/red] {escape(name)}: `memsync dev` shows why")
+    for title, rows in (
+        ("Membership counts, source against downstream", summary.counts),
+        ("Discrepancies by kind", summary.kinds),
+        ("Discrepancy ledger", summary.ledger),
+        ("Sync plan", summary.plan),
+        ("Salesforce sync results", summary.results),
+    ):
+        _print_table(console, title, rows)
+    for path in summary.reports:
+        console.print(f"Report: {escape(str(path))}", soft_wrap=True)
+
+
+def _print_table(console: Console, title: str, rows: pa.Table) -> None:
+    if not rows.num_rows:
+        console.print(f"{title}: none")
+        return
+    table = Table(title=title, title_justify="left")
+    for field in rows.schema:
+        table.add_column(field.name, justify="right" if pa.types.is_integer(field.type) else "left")
+    for row in rows.to_pylist():
+        table.add_row(*_cells(row.values()))
+    console.print(table)
+
+
+def _cells(values: Iterable[object]) -> list[str]:
+    return [f"{value:,}" if isinstance(value, int) else escape(str(value)) for value in values]
