@@ -1,0 +1,58 @@
+"""Describe results and the other answers that tell what the org is: resources, versions, limits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from memsync_assets.local_org.org import Org
+from memsync_assets.local_org.schema import ObjectDescribe
+
+VERSIONS = tuple(range(55, 66))
+_RESOURCES = ("sobjects", "query", "queryAll", "limits", "composite", "jobs", "tooling", "search", "recent")
+
+
+def versions() -> list[dict[str, str]]:
+    """The API versions served."""
+    return [{"label": f"v{v}", "url": f"/services/data/v{v}.0", "version": f"{v}.0"} for v in VERSIONS]
+
+
+def resources(base: str) -> dict[str, str]:
+    """The resources of one version."""
+    return {name: f"{base}/{name}" for name in _RESOURCES}
+
+
+def summary(sobject: ObjectDescribe, base: str) -> dict[str, Any]:
+    """An object as the global describe shows it."""
+    address = f"{base}/sobjects/{sobject.name}"
+    urls = {"sobject": address, "describe": f"{address}/describe", "rowTemplate": f"{address}/{{ID}}"}
+    return sobject.model_dump(exclude={"fields", "childRelationships"}) | {"urls": urls}
+
+
+def global_describe(org: Org, base: str) -> dict[str, Any]:
+    """Every object, without fields."""
+    return {
+        "encoding": "UTF-8",
+        "maxBatchSize": 200,
+        "sobjects": [summary(sobject, base) for sobject in org.schema.sobjects],
+    }
+
+
+def describe(org: Org, sobject: ObjectDescribe, base: str) -> dict[str, Any]:
+    """One object with its fields and the children that point at it."""
+    return summary(sobject, base) | {
+        "fields": [field.model_dump() for field in sobject.fields],
+        "childRelationships": [child.model_dump() for child in org.schema.children(sobject.name)],
+        "recordTypeInfos": [],
+        "supportedScopes": [],
+    }
+
+
+def limits(org: Org) -> dict[str, dict[str, int]]:
+    """The limits resource, as far as a sync needs it."""
+    left = max(org.usage.allowed - org.usage.used, 0)
+    return {
+        "DailyApiRequests": {"Max": org.usage.allowed, "Remaining": left},
+        "DailyBulkApiBatches": {"Max": 15_000, "Remaining": 15_000},
+        "DailyBulkV2QueryJobs": {"Max": 10_000, "Remaining": 10_000},
+        "DataStorageMB": {"Max": 1_024, "Remaining": 1_024},
+    }

@@ -1,0 +1,109 @@
+"""Running an org: in this process for the command line, or as a child process for the demo and the tests."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import uvicorn
+
+from memsync_assets.local_org import schema as schemas
+from memsync_assets.local_org.app import make_app
+from memsync_assets.local_org.oauth import ConnectedApp
+from memsync_assets.local_org.org import open_org
+
+_HOST = "127.0.0.1"
+SECRET_VARIABLE = "MEMSYNC_LOCAL_ORG_SECRET"
+
+
+def serve(db_path: Path | str, schema_path: Path | None, port: int, app: ConnectedApp) -> None:
+    """Serve an org until interrupted, first printing one JSON line with its port and URL.
+
+    Loopback only. Port 0 takes a free one. Raises ValueError for a schema file that is wrong, OSError for
+    a port that is taken.
+    """
+    org = open_org(db_path, schemas.load(schema_path), app)
+    listener = socket.create_server((_HOST, port))
+    bound = listener.getsockname()[1]
+    print(json.dumps({"port": bound, "url": f"http://{_HOST}:{bound}"}), flush=True)  # noqa: T201
+    config = uvicorn.Config(make_app(org), log_level="warning", access_log=False, lifespan="off")
+    try:
+        uvicorn.Server(config).run(sockets=[listener])
+    finally:
+        org.store.close()
+
+
+class LocalOrg:
+    """An org in a process of its own, as a context manager; `url` is where clients find it.
+
+    The database file outlives it, whether it is stopped or killed.
+    """
+
+    def __init__(
+        self,
+        db_path: Path | str,
+        schema: Path | str | None = None,
+        port: int = 0,
+        *,
+        client_id: str = ConnectedApp.client_id,
+        client_secret: str = ConnectedApp.client_secret,
+        public_key: Path | str | None = None,
+    ) -> None:
+        self.db_path = Path(db_path)
+        self.client_id = client_id
+        self.client_secret = client_secret
+        self._arguments = ["--db", str(db_path), "--client-id", client_id]
+        self._arguments += ["--schema", str(schema)] if schema else []
+        self._arguments += ["--public-key", str(public_key)] if public_key else []
+        self._process: subprocess.Popen[str] | None = None
+        self._port = port
+        self.url = ""
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start the process and wait until it listens; a second start keeps the port. Raises RuntimeError."""
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "memsync_assets.local_org", *self._arguments, "--port", str(self._port)],
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, SECRET_VARIABLE: self.client_secret},
+        )
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"the local org did not start: exit code {self._process.wait()}")
+        said = json.loads(line)
+        self._port, self.url = said["port"], said["url"]
+
+    def stop(self) -> None:
+        """Stop it cleanly."""
+        if self._process:
+            self._process.terminate()
+            self._wait()
+
+    def kill(self) -> None:
+        """Kill it as a crash would (SIGKILL)."""
+        if self._process:
+            self._process.kill()
+            self._wait()
+
+    def _wait(self) -> None:
+        assert self._process is not None
+        assert self._process.stdout is not None
+        self._process.wait()
+        self._process.stdout.close()
+        self._process = None
