@@ -11,6 +11,7 @@ from memsync_assets.local_org.errors import OrgError
 from memsync_assets.local_org.oauth import ConnectedApp, Sessions
 from memsync_assets.local_org.query import Queries
 from memsync_assets.local_org.records import Records
+from memsync_assets.local_org.recycle import RecycleBin
 from memsync_assets.local_org.schema import OrgSchema
 from memsync_assets.local_org.store import Row, Store
 from memsync_assets.local_org.values import stored_datetime
@@ -45,6 +46,7 @@ class Org:
     schema: OrgSchema
     store: Store
     records: Records
+    recycle_bin: RecycleBin
     queries: Queries
     sessions: Sessions
     org_id: str
@@ -58,7 +60,16 @@ def open_org(path: Path | str, schema: OrgSchema, app: ConnectedApp) -> Org:
     with store.transaction():
         org_id, user_id = _seed(store, schema)
     sessions = Sessions(app, org_id, user_id, frozenset({_USERNAME}))
-    return Org(schema, store, Records(store, schema), Queries(store, schema), sessions, org_id, user_id)
+    return Org(
+        schema,
+        store,
+        Records(store, schema),
+        RecycleBin(store, schema),
+        Queries(store, schema),
+        sessions,
+        org_id,
+        user_id,
+    )
 
 
 def _seed(store: Store, schema: OrgSchema) -> tuple[str, str]:

@@ -7,61 +7,22 @@ accounts and contacts in `relations`, reading in `query`.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
-from memsync_assets.local_org import relations
+from memsync_assets.local_org import locks, relations, rules
+from memsync_assets.local_org.drafts import Draft, Lookup, Saved, WriteOptions, audit, folded
 from memsync_assets.local_org.errors import OrgError
 from memsync_assets.local_org.ids import canonical
 from memsync_assets.local_org.schema import FieldDescribe, ObjectDescribe, OrgSchema
 from memsync_assets.local_org.store import Row, Store
-from memsync_assets.local_org.values import Coercer, Stored, coercer, stored_datetime
+from memsync_assets.local_org.values import Coercer, coercer
 
-_LOWER = {ord(upper): ord(upper) + 32 for upper in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
 _ROLLED_BACK = OrgError(
     "ALL_OR_NONE_OPERATION_ROLLED_BACK",
     "Record rolled back because not all records were valid and the request was using AllOrNone header",
 )
-
-
-@dataclass(frozen=True)
-class WriteOptions:
-    """How a batch is to be written, and as whom."""
-
-    user_id: str
-    update_only: bool = False
-    allow_duplicates: bool = False
-
-
-@dataclass(frozen=True)
-class Saved:
-    """What became of one record of a batch."""
-
-    record_id: str | None = None
-    created: bool = False
-    error: OrgError | None = None
-
-
-@dataclass
-class Draft:
-    """One record on its way in."""
-
-    values: dict[str, Stored] = field(default_factory=dict)
-    lookups: list[tuple[FieldDescribe, ObjectDescribe, FieldDescribe, Any]] = field(default_factory=list)
-    record_id: str | None = None
-    current: Row | None = None
-    error: OrgError | None = None
-
-    @property
-    def creating(self) -> bool:
-        """Whether there is no such record yet."""
-        return self.current is None
-
-    def after(self, name: str) -> Any:
-        """The field's value once this draft is written."""
-        return self.values[name] if name in self.values else (self.current or {}).get(name)
 
 
 class Records:
@@ -70,6 +31,8 @@ class Records:
     def __init__(self, store: Store, schema: OrgSchema) -> None:
         self.store = store
         self.schema = schema
+        self.locks = locks.Locks()
+        self._parents = locks.parent_fields(schema)
         self._coercers: dict[str, dict[str, tuple[FieldDescribe, Coercer]]] = {
             sobject.name: {f.name.lower(): (f, coercer(f)) for f in sobject.fields} for sobject in schema.sobjects
         }
@@ -100,11 +63,6 @@ class Records:
             drafts = [self._draft(sobject, row) for row in rows]
             self._find_by_key(sobject, key, drafts, options.update_only)
             return self._save(sobject, drafts, options)
-
-    def delete(self, record_ids: Sequence[str], options: WriteOptions, *, hard: bool = False) -> list[Saved]:
-        """Move records of any objects to the recycle bin, with what depends on them; `hard` past it."""
-        with self.store.transaction():
-            return [self._delete_one(record_id, options, hard) for record_id in record_ids]
 
     def all_or_none(self, write: Callable[[], list[Saved]]) -> list[Saved]:
         """The results of some writes, which are undone together if any record failed."""
@@ -172,7 +130,8 @@ class Records:
         key = target.field(key_name)
         if not (key.externalId or key.idLookup):
             raise OrgError("INVALID_FIELD", f"{key.name} is not an External ID or indexed field for {target.name}")
-        draft.lookups.append((reference, target, key, self._coercers[target.name][key.name.lower()][1](key_value)))
+        coerce = self._coercers[target.name][key.name.lower()][1]
+        draft.lookups.append(Lookup(reference, target, key, coerce(key_value)))
 
     def _find_targets(self, sobject: ObjectDescribe, drafts: list[Draft]) -> None:
         found = self.store.by_ids(sobject, (d.record_id for d in drafts if d.record_id and not d.error))
@@ -197,14 +156,14 @@ class Records:
         live = [draft for draft in drafts if not draft.error]
         found: dict[Any, list[Row]] = {}
         for row in self.store.find(sobject, key, (draft.values.get(key.name) for draft in live)):
-            found.setdefault(_folded(row[key.name]), []).append(row)
-        seen: set[Any] = set()
+            found.setdefault(folded(row[key.name]), []).append(row)
+        times = Counter(folded(draft.values.get(key.name)) for draft in live)
         for draft in live:
             value = draft.values.get(key.name)
-            rows = found.get(_folded(value), [])
+            rows = found.get(folded(value), [])
             if value is None:
                 draft.error = OrgError("MISSING_ARGUMENT", f"{key.name} not specified")
-            elif _folded(value) in seen:
+            elif times[folded(value)] > 1:
                 draft.error = OrgError("DUPLICATE_VALUE", f"Duplicate external id specified: {value}", (key.name,))
             elif len(rows) > 1:
                 draft.error = OrgError(
@@ -217,7 +176,6 @@ class Records:
                 draft.current, draft.record_id = rows[0], rows[0]["Id"]
             elif update_only:
                 draft.error = OrgError("NOT_FOUND", f"No record found for external id: {key.name}", (key.name,))
-            seen.add(_folded(value))
 
     def _upsert_by_id(
         self, sobject: ObjectDescribe, rows: Sequence[Mapping[str, Any]], options: WriteOptions
@@ -235,11 +193,44 @@ class Records:
         if sobject.name == "AccountContactRelation":
             relations.check(self.store, self.schema, drafts)
         self._check_unique(sobject, drafts)
-        self._write(sobject, [draft for draft in drafts if not draft.error], options)
-        return [Saved(d.record_id if not d.error else None, d.creating and not d.error, d.error) for d in drafts]
+        rules.check_duplicates(self.store, self.schema, sobject, drafts, options)
+        locked = self._lock(sobject, drafts, options)
+        self._write_valid(sobject, drafts, options)
+        return [
+            Saved(error=draft.error)
+            if draft.error
+            else Saved(draft.record_id, draft.creating, locked=locked.get(id(draft), ()))
+            for draft in drafts
+        ]
+
+    def _lock(self, sobject: ObjectDescribe, drafts: list[Draft], options: WriteOptions) -> dict[int, tuple[str, ...]]:
+        """Refuse drafts that need a locked record; gives what the others lock."""
+        locked = {}
+        for draft in drafts:
+            if not draft.error:
+                locked[id(draft)] = locks.needed(draft, self._parents[sobject.name])
+                draft.error = self.locks.refusal(locked[id(draft)], options.held)
+        return locked
+
+    def _write_valid(self, sobject: ObjectDescribe, drafts: list[Draft], options: WriteOptions) -> None:
+        """Write, look for broken validation rules, and write again without the records that break one."""
+        good = [draft for draft in drafts if not draft.error]
+        if not any(rule.sobject == sobject.name for rule in self.schema.validationRules):
+            self._write(sobject, good, options)
+            return
+        try:
+            with self.store.transaction():
+                self._write(sobject, good, options)
+                errors = rules.broken(self.store, self.schema, sobject, [str(d.record_id) for d in good])
+                if errors:
+                    raise _BrokenError(errors)
+        except _BrokenError as broken:
+            for draft in good:
+                draft.error = broken.errors.get(str(draft.record_id))
+            self._write(sobject, [draft for draft in good if not draft.error], options)
 
     def _write(self, sobject: ObjectDescribe, drafts: list[Draft], options: WriteOptions) -> None:
-        changed = _changed(options)
+        changed = audit(options)
         created = {"CreatedDate": changed["SystemModstamp"], "CreatedById": options.user_id, **changed}
         defaults = _defaults(sobject, options)
         self.store.insert(
@@ -252,31 +243,32 @@ class Records:
     def _resolve_lookups(self, sobject: ObjectDescribe, drafts: list[Draft]) -> None:
         wanted: dict[tuple[str, str], set[Any]] = {}
         for draft in drafts:
-            for _, target, key, value in draft.lookups if not draft.error else ():
-                wanted.setdefault((target.name, key.name), set()).add(value)
+            for one in draft.lookups if not draft.error else ():
+                wanted.setdefault((one.target.name, one.key.name), set()).add(one.value)
         found: dict[tuple[str, str, Any], list[str]] = {}
         for (target_name, key_name), values in wanted.items():
             target = self.schema.sobject(target_name)
             for record_id, value in self.store.find_pairs(target, target.field(key_name), values):
-                found.setdefault((target_name, key_name, _folded(value)), []).append(record_id)
+                found.setdefault((target_name, key_name, folded(value)), []).append(record_id)
         for draft in drafts:
-            for reference, target, key, value in draft.lookups if not draft.error else ():
-                matches = found.get((target.name, key.name, _folded(value)), [])
+            for one in draft.lookups if not draft.error else ():
+                matches = found.get((one.target.name, one.key.name, folded(one.value)), [])
                 if len(matches) == 1:
-                    draft.values[reference.name] = matches[0]
+                    draft.values[one.reference.name] = matches[0]
                 elif matches:
-                    draft.error = OrgError("DUPLICATE_EXTERNAL_ID", f"{key.label}: more than one record found")
+                    draft.error = OrgError("DUPLICATE_EXTERNAL_ID", f"{one.key.label}: more than one record found")
                 else:
                     draft.error = OrgError(
                         "INVALID_FIELD",
-                        f"Foreign key external ID: {value} not found for field {key.name} in entity {target.name}",
+                        f"Foreign key external ID: {one.value} not found for field {one.key.name} "
+                        f"in entity {one.target.name}",
                     )
 
     def _check_references(self, sobject: ObjectDescribe, drafts: list[Draft]) -> None:
         for reference in sobject.fields:
             if not reference.referenceTo:
                 continue
-            looked_up = {id(draft) for draft in drafts for lookup in draft.lookups if lookup[0] is reference}
+            looked_up = {id(draft) for draft in drafts for lookup in draft.lookups if lookup.reference is reference}
             given = [d for d in drafts if not d.error and d.values.get(reference.name) and id(d) not in looked_up]
             if not given:
                 continue
@@ -306,13 +298,13 @@ class Records:
         for key in sobject.unique_fields:
             values = {d.values[key.name] for d in drafts if not d.error and d.values.get(key.name) is not None}
             pairs = self.store.find_pairs(sobject, key, values)
-            owners[key.name] = {_folded(value): record_id for record_id, value in pairs}
+            owners[key.name] = {folded(value): record_id for record_id, value in pairs}
         for draft in drafts:
             if draft.error:
                 continue
             for name, owned in owners.items():
                 value = draft.values.get(name)
-                other = owned.get(_folded(value)) if value is not None else None
+                other = owned.get(folded(value)) if value is not None else None
                 if other and other != draft.record_id:
                     draft.error = OrgError(
                         "DUPLICATE_VALUE",
@@ -324,39 +316,7 @@ class Records:
                     draft.record_id = self.store.new_id(sobject)
                 for name, owned in owners.items():
                     if draft.values.get(name) is not None:
-                        owned[_folded(draft.values[name])] = str(draft.record_id)
-
-    def _delete_one(self, record_id: str, options: WriteOptions, hard: bool) -> Saved:
-        try:
-            record_id = canonical(record_id, "Id")
-            sobject = self.schema.by_prefix.get(record_id[:3])
-            if sobject is None or not sobject.deletable:
-                raise OrgError("INVALID_TYPE", "entity type cannot be deleted")
-            row = self.store.by_ids(sobject, [record_id]).get(record_id)
-            error = self._missing(sobject, record_id, row) if not (hard and row) else None
-            if error:
-                raise error
-            if sobject.name == "AccountContactRelation" and row:
-                relations.check_delete(row)
-        except OrgError as error:
-            return Saved(error=error)
-        self._cascade(sobject, [record_id], options, hard)
-        return Saved(record_id)
-
-    def _cascade(self, sobject: ObjectDescribe, gone: list[str], options: WriteOptions, hard: bool) -> None:
-        changed = _changed(options)
-        for relation in self.schema.children(sobject.name):
-            child = self.schema.sobject(relation.childSObject)
-            reference = child.field(relation.field)
-            found = [record_id for record_id, _ in self.store.find_pairs(child, reference, gone)]
-            if found and relation.cascadeDelete:
-                self._cascade(child, found, options, hard)
-            elif found and reference.nillable:
-                self.store.update(child, [{"Id": one, reference.name: None, **changed} for one in found])
-        if hard:
-            self.store.purge(sobject, gone)
-        else:
-            self.store.update(sobject, [{"Id": one, "IsDeleted": 1, **changed} for one in gone])
+                        owned[folded(draft.values[name])] = str(draft.record_id)
 
 
 class _UndoneError(Exception):
@@ -365,6 +325,14 @@ class _UndoneError(Exception):
     def __init__(self, saved: Iterable[Saved]) -> None:
         super().__init__()
         self.saved = [one if one.error else Saved(error=_ROLLED_BACK) for one in saved]
+
+
+class _BrokenError(Exception):
+    """Leaves a transaction in which validation rules were broken, with the errors by record id."""
+
+    def __init__(self, errors: dict[str, OrgError]) -> None:
+        super().__init__()
+        self.errors = errors
 
 
 def _check_each(drafts: list[Draft], rule: Callable[[Draft], OrgError | None]) -> None:
@@ -394,18 +362,6 @@ def _required_error(sobject: ObjectDescribe, draft: Draft) -> OrgError | None:
     return OrgError("REQUIRED_FIELD_MISSING", f"Required fields are missing: [{', '.join(missing)}]", missing)
 
 
-def _changed(options: WriteOptions) -> Row:
-    stamp = stored_datetime(datetime.now(UTC))
-    return {"LastModifiedDate": stamp, "LastModifiedById": options.user_id, "SystemModstamp": stamp}
-
-
 def _defaults(sobject: ObjectDescribe, options: WriteOptions) -> Row:
     given = {f.name: f.defaultValue for f in sobject.fields if f.createable and f.defaultValue is not None}
     return given | ({"OwnerId": options.user_id} if "ownerid" in sobject.by_name else {})
-
-
-def _folded(value: Any) -> Any:
-    """The form in which two values of a case-insensitive key are compared: ASCII only, as SQLite's NOCASE."""
-    if not isinstance(value, str):
-        return value
-    return value.lower() if value.isascii() else value.translate(_LOWER)

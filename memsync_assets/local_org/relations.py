@@ -7,14 +7,12 @@ On a change of account the former direct relation stays as an indirect one, whic
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from memsync_assets.local_org.drafts import Draft
 from memsync_assets.local_org.errors import OrgError
 from memsync_assets.local_org.schema import OrgSchema
 from memsync_assets.local_org.store import Row, Store
-
-if TYPE_CHECKING:
-    from memsync_assets.local_org.records import Draft
 
 RELATION = "AccountContactRelation"
 
@@ -24,7 +22,7 @@ def check(store: Store, schema: OrgSchema, drafts: Sequence[Draft]) -> None:
     creating = [draft for draft in drafts if not draft.error and draft.creating]
     contact_ids = {str(draft.values["ContactId"]) for draft in creating}
     contacts = store.by_ids(schema.sobject("Contact"), contact_ids)
-    pairs = set(_by_pair(store, schema, contact_ids))
+    pairs = set(by_pair(store, schema, contact_ids))
     for draft in creating:
         pair = (str(draft.values["AccountId"]), str(draft.values["ContactId"]))
         if contacts[pair[1]]["AccountId"] is None:
@@ -60,7 +58,7 @@ def follow(store: Store, schema: OrgSchema, drafts: Sequence[Draft], changed: Ro
     if not moved:
         return
     relation = schema.sobject(RELATION)
-    settled = _by_pair(store, schema, {str(d.record_id) for d in moved if not d.creating})
+    settled = by_pair(store, schema, {str(d.record_id) for d in moved if not d.creating})
     fresh: list[Row] = []
     updates: list[Row] = []
     for draft in moved:
@@ -93,7 +91,15 @@ def direct(record_id: str, account_id: str, contact_id: str, changed: Row) -> Ro
     }
 
 
-def _by_pair(store: Store, schema: OrgSchema, contact_ids: set[str]) -> dict[tuple[str, str], dict[str, Any]]:
+def restore_direct(store: Store, schema: OrgSchema, contact: Row, changed: Row) -> None:
+    """Give a contact that comes back from a merge its direct relation again."""
+    if contact["AccountId"]:
+        relation = schema.sobject(RELATION)
+        store.insert(relation, [direct(store.new_id(relation), contact["AccountId"], contact["Id"], changed)])
+
+
+def by_pair(store: Store, schema: OrgSchema, contact_ids: set[str]) -> dict[tuple[str, str], dict[str, Any]]:
+    """Live relations of contacts, by account and contact."""
     relation = schema.sobject(RELATION)
     rows = store.find(relation, relation.field("ContactId"), contact_ids)
     return {(row["AccountId"], row["ContactId"]): row for row in rows}

@@ -15,11 +15,11 @@ from typing import Any
 from urllib.parse import unquote
 
 from memsync_assets.local_org import describe, sobject_collections
+from memsync_assets.local_org.drafts import Saved, WriteOptions
 from memsync_assets.local_org.errors import OrgError, not_found
 from memsync_assets.local_org.ids import canonical
 from memsync_assets.local_org.org import Org
 from memsync_assets.local_org.query import Page
-from memsync_assets.local_org.records import Saved, WriteOptions
 from memsync_assets.local_org.schema import FieldDescribe, ObjectDescribe
 
 _MULTIPLE_CHOICES = 300
@@ -195,7 +195,7 @@ def _update(rest: Rest, call: Call, base: str, at: Mapping[str, str]) -> Answer:
 @route("DELETE", "/sobjects/(?P<sobject>[^/]+)/(?P<id>[^/]+)")
 def _delete(rest: Rest, call: Call, base: str, at: Mapping[str, str]) -> Answer:
     sobject = rest.org.schema.sobject(at["sobject"])
-    (saved,) = rest.org.records.delete([_record_id(sobject, at["id"])], rest.options(call))
+    (saved,) = rest.org.recycle_bin.delete([_record_id(sobject, at["id"])], rest.options(call))
     return _changed(saved)
 
 
@@ -233,7 +233,7 @@ def _delete_by_key(rest: Rest, call: Call, base: str, at: Mapping[str, str]) -> 
         return _choices(base, sobject, found)
     if not found:
         raise not_found()
-    (saved,) = rest.org.records.delete(found, rest.options(call))
+    (saved,) = rest.org.recycle_bin.delete(found, rest.options(call))
     return _changed(saved)
 
 

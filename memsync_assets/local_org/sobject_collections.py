@@ -6,9 +6,9 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from memsync_assets.local_org.drafts import Saved, WriteOptions
 from memsync_assets.local_org.errors import OrgError
 from memsync_assets.local_org.org import Org
-from memsync_assets.local_org.records import Saved, WriteOptions
 from memsync_assets.local_org.schema import FieldDescribe, ObjectDescribe
 
 MAX_RECORDS = 200
@@ -44,7 +44,7 @@ def delete(org: Org, record_ids: list[str], all_or_none: bool, options: WriteOpt
     _check_size(record_ids)
 
     def write() -> list[Saved]:
-        return org.records.delete(record_ids, options)
+        return org.recycle_bin.delete(record_ids, options)
 
     return [result(one) for one in (org.records.all_or_none(write) if all_or_none else write())]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path as FilePath
 from typing import Any
@@ -125,6 +125,11 @@ def parse(text: str) -> Query:
         raise _malformed(text, error) from None
     query: Query = tree  # type: ignore[assignment]  # the embedded transformer yields it
     return query
+
+
+def with_condition(query: Query, condition: Condition) -> Query:
+    """The same query under another condition."""
+    return replace(query, where=condition)
 
 
 def located(text: str, line: int, column: int, message: str) -> str:
