@@ -108,6 +108,15 @@ class Salesforce(Section):
     )
 
 
+class Identity(Section):
+    """How much a run may change who is who before it is held."""
+
+    changed_share: float = Field(
+        default=0.2, ge=0, le=1, description="share of living persons merged, split or retired by one run"
+    )
+    minimum_persons: int = Field(default=200, ge=0, description="below this many the share is not asked")
+
+
 class MartSettings(Section):
     """Where the data mart is. A connection string comes from the environment variable that is named."""
 
@@ -121,6 +130,7 @@ class Settings(Section):
 
     systems: dict[str, System] = Field(default_factory=dict)
     mart: MartSettings = MartSettings()
+    identity: Identity = Identity()
     salesforce: Salesforce = Salesforce()
     reconciliations: Annotated[dict[str, Reconciliation], Field(min_length=1)]
     calendar: Calendar = Calendar()

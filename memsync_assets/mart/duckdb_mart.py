@@ -46,6 +46,7 @@ class DuckDBMart:
         """
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
+        self._in_transaction = False
         # Rows are ordered where order matters (ORDER BY); promising it everywhere costs memory.
         try:
             self.connection = duckdb.connect(
@@ -62,13 +63,20 @@ class DuckDBMart:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """See `engine.Mart.transaction`."""
+        if self._in_transaction:
+            yield
+            return
         self.connection.execute("BEGIN")
+        self._in_transaction = True
         try:
             yield
         except BaseException:
             self.connection.execute("ROLLBACK")
             raise
-        self.connection.execute("COMMIT")
+        else:
+            self.connection.execute("COMMIT")
+        finally:
+            self._in_transaction = False
 
     def execute(self, sql: str, parameters: Parameters | None = None) -> None:
         """See `engine.Mart.execute`."""
@@ -145,9 +153,7 @@ class DuckDBMart:
             f"SELECT COUNT(*) FROM (SELECT 1 FROM {_RESULT} GROUP BY {key} HAVING COUNT(*) > 1)"  # noqa: S608
         ).fetchall()[0][0]
         if repeated:
-            raise KeyViolationError(
-                f"sql/{query.name}.sql: {repeated} keys ({', '.join(query.key)}) are repeated"
-            )
+            raise KeyViolationError(f"sql/{query.name}.sql: {repeated} keys ({', '.join(query.key)}) are repeated")
 
     @staticmethod
     def _bound(sql: str, parameters: Parameters | None) -> dict[str, object]:

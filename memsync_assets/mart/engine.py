@@ -66,7 +66,10 @@ class Mart(Protocol):
         """The dialect that the engine runs."""
 
     def transaction(self) -> AbstractContextManager[None]:
-        """All or nothing: commits at the end of the block, rolls back when it raises. Not nestable."""
+        """All or nothing: commits at the end of the block, rolls back when it raises.
+
+        A block inside a block is part of the outer one, so that several `store` can change together.
+        """
 
     def execute(self, sql: str, parameters: Parameters | None = None) -> None:
         """Run T-SQL statements that return nothing. Parameters that the text does not use are left out."""

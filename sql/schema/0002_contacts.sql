@@ -16,6 +16,85 @@ CREATE TABLE group_legal_entities (
     CONSTRAINT pk_group_legal_entities PRIMARY KEY (source_system, group_id)
 );
 
+-- One row for each organizational unit that somebody should mend: cycle, orphan, two_roots.
+CREATE TABLE org_unit_problems (
+    source_system NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
+    org_unit_id NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
+    problem NVARCHAR(40) NOT NULL,
+    CONSTRAINT pk_org_unit_problems PRIMARY KEY (source_system, org_unit_id)
+);
+
+-- The raw values of each source contact, trimmed and capped: what is looked up in the dictionaries.
+CREATE TABLE contact_values (
+    source_system NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
+    contact_id NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
+    name_raw NVARCHAR(400) COLLATE Latin1_General_BIN2,
+    email_raw NVARCHAR(400) COLLATE Latin1_General_BIN2,
+    phone_raw NVARCHAR(400) COLLATE Latin1_General_BIN2,
+    mobile_raw NVARCHAR(400) COLLATE Latin1_General_BIN2,
+    address_raw NVARCHAR(400) COLLATE Latin1_General_BIN2,
+    CONSTRAINT pk_contact_values PRIMARY KEY (source_system, contact_id)
+);
+
+-- The dictionaries: each distinct raw value, parsed once by the parser of that version. problem says why it is bad.
+CREATE TABLE name_values (
+    raw_value NVARCHAR(400) COLLATE Latin1_General_BIN2 NOT NULL,
+    parser_version INT NOT NULL,
+    first_name NVARCHAR(200),
+    middle_name NVARCHAR(200),
+    last_name NVARCHAR(200),
+    name_suffix NVARCHAR(20),
+    first_key NVARCHAR(200) COLLATE Latin1_General_BIN2,
+    middle_key NVARCHAR(200) COLLATE Latin1_General_BIN2,
+    last_key NVARCHAR(200) COLLATE Latin1_General_BIN2,
+    problem NVARCHAR(60),
+    CONSTRAINT pk_name_values PRIMARY KEY (raw_value)
+);
+
+CREATE TABLE email_values (
+    raw_value NVARCHAR(400) COLLATE Latin1_General_BIN2 NOT NULL,
+    parser_version INT NOT NULL,
+    email NVARCHAR(320) COLLATE Latin1_General_BIN2,
+    local_part NVARCHAR(64) COLLATE Latin1_General_BIN2,
+    domain NVARCHAR(255) COLLATE Latin1_General_BIN2,
+    is_public_domain NVARCHAR(1),
+    email_status NVARCHAR(20) NOT NULL,
+    problem NVARCHAR(60),
+    CONSTRAINT pk_email_values PRIMARY KEY (raw_value)
+);
+
+CREATE TABLE phone_values (
+    raw_value NVARCHAR(400) COLLATE Latin1_General_BIN2 NOT NULL,
+    parser_version INT NOT NULL,
+    phone NVARCHAR(20) COLLATE Latin1_General_BIN2,
+    phone_ext NVARCHAR(20),
+    problem NVARCHAR(60),
+    CONSTRAINT pk_phone_values PRIMARY KEY (raw_value)
+);
+
+CREATE TABLE address_values (
+    raw_value NVARCHAR(400) COLLATE Latin1_General_BIN2 NOT NULL,
+    parser_version INT NOT NULL,
+    address_line1 NVARCHAR(200),
+    address_line2 NVARCHAR(200),
+    city NVARCHAR(100),
+    state_code NVARCHAR(2),
+    postal_code NVARCHAR(10),
+    address_key NVARCHAR(300) COLLATE Latin1_General_BIN2,
+    problem NVARCHAR(60),
+    CONSTRAINT pk_address_values PRIMARY KEY (raw_value)
+);
+
+-- Each distinct pair of name keys that was ever compared. kind is first or last; left_key < right_key.
+CREATE TABLE name_comparisons (
+    kind NVARCHAR(10) COLLATE Latin1_General_BIN2 NOT NULL,
+    left_key NVARCHAR(200) COLLATE Latin1_General_BIN2 NOT NULL,
+    right_key NVARCHAR(200) COLLATE Latin1_General_BIN2 NOT NULL,
+    parser_version INT NOT NULL,
+    agreement NVARCHAR(20) NOT NULL,
+    CONSTRAINT pk_name_comparisons PRIMARY KEY (kind, left_key, right_key)
+);
+
 -- One row for each source contact that can be used: parsed values and their verdicts.
 CREATE TABLE normalized_contacts (
     source_system NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
@@ -25,18 +104,25 @@ CREATE TABLE normalized_contacts (
     last_name NVARCHAR(200),
     name_suffix NVARCHAR(20),
     title NVARCHAR(400),
-    email NVARCHAR(320),
+    email NVARCHAR(320) COLLATE Latin1_General_BIN2,
     email_status NVARCHAR(20) NOT NULL,
-    phone NVARCHAR(20),
+    email_problem NVARCHAR(60),
+    phone NVARCHAR(20) COLLATE Latin1_General_BIN2,
     phone_ext NVARCHAR(20),
-    mobile NVARCHAR(20),
+    phone_problem NVARCHAR(60),
+    mobile NVARCHAR(20) COLLATE Latin1_General_BIN2,
     address_line1 NVARCHAR(200),
     address_line2 NVARCHAR(200),
     city NVARCHAR(100),
     state_code NVARCHAR(2),
     postal_code NVARCHAR(10),
+    address_problem NVARCHAR(60),
     is_active NVARCHAR(1) NOT NULL,
     updated_at DATETIME2(6),
+    first_key NVARCHAR(200) COLLATE Latin1_General_BIN2,
+    middle_key NVARCHAR(200) COLLATE Latin1_General_BIN2,
+    last_key NVARCHAR(200) COLLATE Latin1_General_BIN2,
+    address_key NVARCHAR(300) COLLATE Latin1_General_BIN2,
     CONSTRAINT pk_normalized_contacts PRIMARY KEY (source_system, contact_id)
 );
 
@@ -48,6 +134,72 @@ CREATE TABLE quarantined_contacts (
     CONSTRAINT pk_quarantined_contacts PRIMARY KEY (source_system, contact_id)
 );
 
+-- What matching knows of each normalized contact. contact_number is dense and holds for one run only.
+CREATE TABLE contact_evidence (
+    contact_number BIGINT NOT NULL,
+    source_system NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
+    contact_id NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
+    first_key NVARCHAR(200) COLLATE Latin1_General_BIN2 NOT NULL,
+    middle_key NVARCHAR(200) COLLATE Latin1_General_BIN2 NOT NULL,
+    last_key NVARCHAR(200) COLLATE Latin1_General_BIN2 NOT NULL,
+    suffix_key NVARCHAR(20) COLLATE Latin1_General_BIN2 NOT NULL,
+    personal_email NVARCHAR(320) COLLATE Latin1_General_BIN2,
+    email_domain NVARCHAR(255) COLLATE Latin1_General_BIN2,
+    address_key NVARCHAR(300) COLLATE Latin1_General_BIN2,
+    name_count BIGINT NOT NULL,
+    CONSTRAINT pk_contact_evidence PRIMARY KEY (contact_number)
+);
+
+-- The phone numbers of each contact; is_direct tells a person's number from an office line.
+CREATE TABLE contact_numbers (
+    contact_number BIGINT NOT NULL,
+    phone NVARCHAR(20) COLLATE Latin1_General_BIN2 NOT NULL,
+    is_direct NVARCHAR(1) NOT NULL,
+    CONSTRAINT pk_contact_numbers PRIMARY KEY (contact_number, phone)
+);
+
+-- The employers of each contact: legal entities where the roll-up found them, else groups.
+CREATE TABLE contact_employers (
+    contact_number BIGINT NOT NULL,
+    employer NVARCHAR(220) COLLATE Latin1_General_BIN2 NOT NULL,
+    CONSTRAINT pk_contact_employers PRIMARY KEY (contact_number, employer)
+);
+
+-- Each pair of contacts that shares something worth a look, with what it shares.
+CREATE TABLE candidate_pairs (
+    left_number BIGINT NOT NULL,
+    right_number BIGINT NOT NULL,
+    same_email INT NOT NULL,
+    same_direct_phone INT NOT NULL,
+    same_phone INT NOT NULL,
+    same_employer INT NOT NULL,
+    same_address INT NOT NULL,
+    CONSTRAINT pk_candidate_pairs PRIMARY KEY (left_number, right_number)
+);
+
+-- Each pair of contacts that a rule holds to be one person. The lowest tier is the strongest.
+CREATE TABLE contact_links (
+    left_system NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
+    left_contact_id NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
+    right_system NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
+    right_contact_id NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
+    tier INT NOT NULL,
+    rule_name NVARCHAR(60) NOT NULL,
+    reason NVARCHAR(400) NOT NULL,
+    CONSTRAINT pk_contact_links PRIMARY KEY (left_system, left_contact_id, right_system, right_contact_id)
+);
+
+-- Links that were not joined because somebody decided that the two are never one person.
+CREATE TABLE refused_links (
+    left_system NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
+    left_contact_id NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
+    right_system NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
+    right_contact_id NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
+    rule_name NVARCHAR(60) NOT NULL,
+    reason NVARCHAR(400) NOT NULL,
+    CONSTRAINT pk_refused_links PRIMARY KEY (left_system, left_contact_id, right_system, right_contact_id)
+);
+
 -- Which person each contact is, and why. rule is the rule or decision that linked it; score the model's weight.
 CREATE TABLE contact_persons (
     system NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
@@ -57,6 +209,38 @@ CREATE TABLE contact_persons (
     score FLOAT,
     reason NVARCHAR(400) NOT NULL,
     CONSTRAINT pk_contact_persons PRIMARY KEY (system, contact_id)
+);
+
+-- Every person_id ever given, for ever. alias_of names the person that an id was merged into.
+CREATE TABLE person_ids (
+    person_id NVARCHAR(36) COLLATE Latin1_General_BIN2 NOT NULL,
+    sequence_number BIGINT NOT NULL,
+    alias_of NVARCHAR(36) COLLATE Latin1_General_BIN2,
+    CONSTRAINT pk_person_ids PRIMARY KEY (person_id)
+);
+
+-- The last contacts of each id that lives no more, so that a split or a returning contact revives it.
+CREATE TABLE former_contact_persons (
+    person_id NVARCHAR(36) COLLATE Latin1_General_BIN2 NOT NULL,
+    system NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
+    contact_id NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
+    CONSTRAINT pk_former_contact_persons PRIMARY KEY (person_id, system, contact_id)
+);
+
+-- Survivorship rank of each source system, as configured; the lower wins.
+CREATE TABLE system_priorities (
+    system NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
+    priority INT NOT NULL,
+    CONSTRAINT pk_system_priorities PRIMARY KEY (system)
+);
+
+-- Which contact each attribute of a golden record comes from.
+CREATE TABLE golden_values (
+    person_id NVARCHAR(36) COLLATE Latin1_General_BIN2 NOT NULL,
+    attribute NVARCHAR(20) COLLATE Latin1_General_BIN2 NOT NULL,
+    system NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
+    contact_id NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
+    CONSTRAINT pk_golden_values PRIMARY KEY (person_id, attribute)
 );
 
 -- The golden record of each living person.
@@ -80,14 +264,6 @@ CREATE TABLE persons (
     is_active NVARCHAR(1) NOT NULL,
     contact_count INT NOT NULL,
     CONSTRAINT pk_persons PRIMARY KEY (person_id)
-);
-
--- Every person_id ever given, for ever. alias_of names the person that an id was merged into.
-CREATE TABLE person_ids (
-    person_id NVARCHAR(36) COLLATE Latin1_General_BIN2 NOT NULL,
-    sequence_number BIGINT NOT NULL,
-    alias_of NVARCHAR(36) COLLATE Latin1_General_BIN2,
-    CONSTRAINT pk_person_ids PRIMARY KEY (person_id)
 );
 
 -- A person's roles at employer groups: one row for each person, group and role. is_primary marks the one row

@@ -1,0 +1,60 @@
+"""How two names agree, by their keys: equal, nickname, initial, typing error, different."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import jellyfish
+from nicknames import NickNamer
+
+VERSION = 1
+
+
+@cache
+def _nicknames() -> NickNamer:
+    return NickNamer()
+
+
+@cache
+def _forms(name: str) -> frozenset[str]:
+    """A name with everything it is short for, and everything short for it."""
+    namer = _nicknames()
+    return frozenset({name} | namer.nicknames_of(name) | namer.canonicals_of(name))
+
+
+def compare_first(left: str, right: str) -> str:
+    """same, initial, nickname, typo, prefix or different. Nickname overlap is evidence, never proof."""
+    if left == right:
+        return "same"
+    if not left or not right:
+        return "missing"
+    if min(len(left), len(right)) == 1:
+        return "initial" if left[0] == right[0] else "different"
+    if right in _forms(left) or left in _forms(right):
+        return "nickname"
+    if _is_typo(left, right):
+        return "typo"
+    if min(len(left), len(right)) >= 3 and (left.startswith(right) or right.startswith(left)):
+        return "prefix"
+    return "different"
+
+
+def compare_last(left: str, right: str) -> str:
+    """same, typo, part (`Smith` of `Smith-Jones`) or different."""
+    if left == right:
+        return "same"
+    if _is_typo(left, right):
+        return "typo"
+    short, long = sorted((left, right), key=len)
+    if len(short) >= 4 and (long.startswith(short) or long.endswith(short)):
+        return "part"
+    return "different"
+
+
+def _is_typo(left: str, right: str) -> bool:
+    """One slip of the keyboard (two in a long name); the first letters of short names must agree."""
+    longest = max(len(left), len(right))
+    if longest < 4 or abs(len(left) - len(right)) > 2:
+        return False
+    distance = jellyfish.damerau_levenshtein_distance(left, right)
+    return distance <= 1 or (distance == 2 and longest >= 8)

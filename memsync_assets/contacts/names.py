@@ -1,0 +1,155 @@
+"""One raw name -> its parts and the keys that names are compared by, or why it is no person's name."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from nameparser import HumanName
+
+from memsync_assets.contacts.text import CAP, SEPARATOR, clean, letters_key
+
+VERSION = 1
+
+#: Longer names are not parsed: nameparser takes seconds for thousands of words.
+_LONGEST = 200
+_PLAIN_WORD = re.compile(r"[A-Z][a-z]+|[A-Z]{2,}|[a-z]{2,}")
+_WORDS = re.compile(r"[^\W\d_]+(?:['’.-][^\W\d_]+)*")
+_SUFFIXES = {"jr": "Jr", "junior": "Jr", "sr": "Sr", "senior": "Sr", "ii": "II", "iii": "III", "iv": "IV", "v": "V"}
+# Words of an organization or a department. Any one of the first set makes the whole no person; the others need
+# to be the whole.
+_COMPANY_WORDS = {
+    "inc", "incorporated", "llc", "llp", "ltd", "corp", "corporation", "company", "co", "plc", "department",
+    "dept", "office", "services", "solutions", "associates", "group", "holdings", "industries", "enterprises",
+    "university", "college", "district", "county", "city", "hospital", "clinic", "bank", "insurance", "agency",
+    "resources", "partners", "team", "desk", "committee", "foundation", "school",
+}  # fmt: skip
+_DEPARTMENT_WORDS = {
+    "human", "resources", "hr", "benefits", "benefit", "payroll", "accounting", "accounts", "payable", "receivable",
+    "billing", "finance", "admin", "administrator", "administration", "manager", "director", "coordinator",
+    "reception", "front", "main", "operations", "enrollment", "eligibility", "customer", "service", "support",
+    "help", "general", "contact", "broker", "claims", "member", "membership", "the", "of", "and", "mailbox",
+    "shared", "info", "personnel", "vacant", "position", "open",
+}  # fmt: skip
+_PLACEHOLDERS = {
+    "none", "na", "test", "unknown", "null", "nil", "tbd", "tba", "xxx", "xx", "x", "asdf", "noname", "nolastname",
+    "nofirstname", "donotuse", "duplicate", "vacant", "testtest", "testuser", "nocontact", "deleted", "inactive",
+}  # fmt: skip
+_COUPLE = re.compile(r"(?:\band\b|&|/|;|\bor\b)", re.IGNORECASE)
+_PARTICLES = {"de", "la", "del", "der", "den", "van", "von", "da", "di", "du", "le", "el", "bin", "ben", "y", "st"}
+_DEGREES = re.compile(r",?\s+(?:md|dds|phd|cpa|esq|rn|mba|sphr|phr|shrm-cp|shrm-scp|cebs)\.?$", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Name:
+    """What one raw name says. The keys are lower-case letters; problem says why it is no person's name."""
+
+    first_name: str | None
+    middle_name: str | None
+    last_name: str | None
+    name_suffix: str | None
+    first_key: str | None
+    middle_key: str | None
+    last_key: str | None
+    problem: str | None
+
+
+def parse_name(raw: str) -> Name:
+    """Read one raw name: a whole one, or first and last name joined by the separator.
+
+    Never raises on text, however hostile.
+    """
+    if len(raw) >= CAP or len(raw) > _LONGEST:
+        return _no_person("too_long")
+    if SEPARATOR in raw:
+        first, _, last = raw.partition(SEPARATOR)
+        return _structured(clean(first), clean(last))
+    return _free_text(clean(raw))
+
+
+def _no_person(problem: str) -> Name:
+    return Name(None, None, None, None, None, None, None, problem)
+
+
+def _structured(first: str, last: str) -> Name:
+    if problem := _problem(f"{first} {last}"):
+        return _no_person(problem)
+    if not last:
+        return _free_text(first)
+    if _PLAIN_WORD.fullmatch(first) and _PLAIN_WORD.fullmatch(last):
+        return _name(first, "", last, "")
+    first, middle = _split_middle(first)
+    last, suffix = _split_suffix(last)
+    return _name(first, middle, last, suffix)
+
+
+def _free_text(text: str) -> Name:
+    if problem := _problem(text):
+        return _no_person(problem)
+    words = text.split(" ")
+    if len(words) == 2 and all(_PLAIN_WORD.fullmatch(word) for word in words):
+        return _name(words[0], "", words[1], "")
+    parsed = HumanName(_DEGREES.sub("", text))
+    suffix = next((s for s in re.split(r"[,\s]+", parsed.suffix) if letters_key(s) in _SUFFIXES), "")
+    if not parsed.last:
+        return _name("", "", parsed.first or parsed.title, "")
+    return _name(parsed.first, parsed.middle, parsed.last, suffix)
+
+
+def _problem(text: str) -> str | None:
+    """Why a text cannot be one person's name; None when it can."""
+    words = [word.lower() for word in _WORDS.findall(text)]
+    if not words:
+        return "no_name"
+    if letters_key(text) in _PLACEHOLDERS:
+        return "placeholder_name"
+    if any(word.rstrip(".") in _COMPANY_WORDS for word in words) or all(w in _DEPARTMENT_WORDS for w in words):
+        return "not_a_person"
+    if _COUPLE.search(text):
+        return "several_persons"
+    if "@" in text:
+        return "not_a_person"
+    return None
+
+
+def _split_middle(first: str) -> tuple[str, str]:
+    """`Mary A.` -> Mary, A.; `Mary Ann` stays one first name."""
+    head, _, tail = first.rpartition(" ")
+    return (head, tail) if head and len(letters_key(tail)) == 1 else (first, "")
+
+
+def _split_suffix(last: str) -> tuple[str, str]:
+    head, _, tail = last.rpartition(" ")
+    return (head.rstrip(", "), tail) if head and letters_key(tail) in _SUFFIXES else (last, "")
+
+
+def _name(first: str, middle: str, last: str, suffix: str) -> Name:
+    last_key = letters_key(last)
+    if not last_key:
+        return _no_person("no_name")
+    return Name(
+        _cased(first) or None,
+        _cased(middle) or None,
+        _cased(last),
+        _SUFFIXES.get(letters_key(suffix)) if suffix else None,
+        letters_key(first),
+        letters_key(middle),
+        last_key,
+        None,
+    )
+
+
+def _cased(text: str) -> str:
+    """Names in capitals or small letters are written as names; mixed case was meant and stays."""
+    text = text.strip(" ,")
+    if text.isupper() or text.islower():
+        return " ".join(_cased_word(word) for word in text.split(" "))
+    return text
+
+
+def _cased_word(word: str) -> str:
+    if word.lower() in _PARTICLES and word.islower():
+        return word
+    parts = [part[:1].upper() + part[1:].lower() for part in re.split(r"(?<=['’-])", word)]
+    joined = "".join(parts)
+    return f"Mc{joined[2:].capitalize()}" if joined.startswith("Mc") and len(joined) > 3 else joined

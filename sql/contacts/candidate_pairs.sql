@@ -1,0 +1,137 @@
+-- table: candidate_pairs
+-- grain: one row for each pair of contacts that shares something worth a look
+-- key: left_number, right_number
+-- purpose: the pairs that the rules and the model judge, with what each pair shares; values that very many
+--   contacts share make no pairs
+WITH emails AS (
+    SELECT e.personal_email
+    FROM contact_evidence AS e
+    WHERE e.personal_email IS NOT NULL
+    GROUP BY e.personal_email
+    HAVING COUNT(*) BETWEEN 2 AND @block_size
+),
+
+phone_names AS (
+    SELECT
+        n.phone,
+        e.last_key
+    FROM contact_numbers AS n
+    INNER JOIN contact_evidence AS e ON n.contact_number = e.contact_number
+    GROUP BY n.phone, e.last_key
+    HAVING COUNT(*) BETWEEN 2 AND @block_size
+),
+
+direct_phones AS (
+    SELECT n.phone
+    FROM contact_numbers AS n
+    WHERE n.is_direct = 'Y'
+    GROUP BY n.phone
+    HAVING COUNT(*) >= 2
+),
+
+employer_names AS (
+    SELECT
+        m.employer,
+        e.last_key
+    FROM contact_employers AS m
+    INNER JOIN contact_evidence AS e ON m.contact_number = e.contact_number
+    GROUP BY m.employer, e.last_key
+    HAVING COUNT(*) BETWEEN 2 AND @block_size
+),
+
+address_names AS (
+    SELECT
+        e.address_key,
+        e.last_key
+    FROM contact_evidence AS e
+    WHERE e.address_key IS NOT NULL
+    GROUP BY e.address_key, e.last_key
+    HAVING COUNT(*) BETWEEN 2 AND @block_size
+),
+
+sharing AS (
+    SELECT
+        a.contact_number AS left_number,
+        b.contact_number AS right_number
+    FROM emails AS k
+    INNER JOIN contact_evidence AS a ON k.personal_email = a.personal_email
+    INNER JOIN contact_evidence AS b ON k.personal_email = b.personal_email
+    WHERE a.contact_number < b.contact_number
+    UNION
+    SELECT
+        a.contact_number AS left_number,
+        b.contact_number AS right_number
+    FROM direct_phones AS k
+    INNER JOIN contact_numbers AS a ON k.phone = a.phone
+    INNER JOIN contact_numbers AS b ON k.phone = b.phone
+    WHERE a.contact_number < b.contact_number
+    UNION
+    SELECT
+        a.contact_number AS left_number,
+        b.contact_number AS right_number
+    FROM phone_names AS k
+    INNER JOIN contact_numbers AS a ON k.phone = a.phone
+    INNER JOIN contact_evidence AS c ON a.contact_number = c.contact_number AND k.last_key = c.last_key
+    INNER JOIN contact_numbers AS b ON k.phone = b.phone
+    INNER JOIN contact_evidence AS d ON b.contact_number = d.contact_number AND k.last_key = d.last_key
+    WHERE a.contact_number < b.contact_number
+    UNION
+    SELECT
+        a.contact_number AS left_number,
+        b.contact_number AS right_number
+    FROM employer_names AS k
+    INNER JOIN contact_employers AS a ON k.employer = a.employer
+    INNER JOIN contact_evidence AS c ON a.contact_number = c.contact_number AND k.last_key = c.last_key
+    INNER JOIN contact_employers AS b ON k.employer = b.employer
+    INNER JOIN contact_evidence AS d ON b.contact_number = d.contact_number AND k.last_key = d.last_key
+    WHERE a.contact_number < b.contact_number
+    UNION
+    SELECT
+        a.contact_number AS left_number,
+        b.contact_number AS right_number
+    FROM address_names AS k
+    INNER JOIN contact_evidence AS a ON k.address_key = a.address_key AND k.last_key = a.last_key
+    INNER JOIN contact_evidence AS b ON k.address_key = b.address_key AND k.last_key = b.last_key
+    WHERE a.contact_number < b.contact_number
+    UNION
+    SELECT
+        a.contact_number AS left_number,
+        b.contact_number AS right_number
+    FROM contact_evidence AS a
+    INNER JOIN contact_evidence AS b ON a.last_key = b.last_key AND a.first_key = b.first_key
+    WHERE a.contact_number < b.contact_number AND a.first_key <> '' AND a.name_count <= @rare_name
+),
+
+shared_numbers AS (
+    SELECT
+        s.left_number,
+        s.right_number,
+        MAX(CASE WHEN a.is_direct = 'Y' THEN 1 ELSE 0 END) AS same_direct_phone
+    FROM sharing AS s
+    INNER JOIN contact_numbers AS a ON s.left_number = a.contact_number
+    INNER JOIN contact_numbers AS b ON s.right_number = b.contact_number AND a.phone = b.phone
+    GROUP BY s.left_number, s.right_number
+),
+
+shared_employers AS (
+    SELECT DISTINCT
+        s.left_number,
+        s.right_number
+    FROM sharing AS s
+    INNER JOIN contact_employers AS a ON s.left_number = a.contact_number
+    INNER JOIN contact_employers AS b ON s.right_number = b.contact_number AND a.employer = b.employer
+)
+
+SELECT
+    s.left_number,
+    s.right_number,
+    CASE WHEN a.personal_email = b.personal_email THEN 1 ELSE 0 END AS same_email,
+    COALESCE(n.same_direct_phone, 0) AS same_direct_phone,
+    CASE WHEN n.left_number IS NOT NULL THEN 1 ELSE 0 END AS same_phone,
+    CASE WHEN m.left_number IS NOT NULL THEN 1 ELSE 0 END AS same_employer,
+    CASE WHEN a.address_key = b.address_key THEN 1 ELSE 0 END AS same_address
+FROM sharing AS s
+INNER JOIN contact_evidence AS a ON s.left_number = a.contact_number
+INNER JOIN contact_evidence AS b ON s.right_number = b.contact_number
+LEFT OUTER JOIN shared_numbers AS n ON s.left_number = n.left_number AND s.right_number = n.right_number
+LEFT OUTER JOIN shared_employers AS m ON s.left_number = m.left_number AND s.right_number = m.right_number

@@ -1,0 +1,27 @@
+-- table: contact_evidence
+-- grain: one row for each normalized contact
+-- key: contact_number
+-- purpose: what matching may use of a contact: role, placeholder and shared mailboxes are left out as no evidence
+WITH name_counts AS (
+    SELECT
+        c.first_key,
+        c.last_key,
+        COUNT(*) AS name_count
+    FROM normalized_contacts AS c
+    GROUP BY c.first_key, c.last_key
+)
+
+SELECT
+    CAST(ROW_NUMBER() OVER (ORDER BY c.source_system, c.contact_id) AS BIGINT) AS contact_number,
+    c.source_system,
+    c.contact_id,
+    c.first_key,
+    c.middle_key,
+    c.last_key,
+    COALESCE(c.name_suffix, '') AS suffix_key,
+    CASE WHEN c.email_status = 'valid' THEN c.email END AS personal_email,
+    CASE WHEN c.email_status = 'valid' THEN SUBSTRING(c.email, CHARINDEX('@', c.email) + 1, 255) END AS email_domain,
+    c.address_key,
+    n.name_count
+FROM normalized_contacts AS c
+INNER JOIN name_counts AS n ON c.first_key = n.first_key AND c.last_key = n.last_key

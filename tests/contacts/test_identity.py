@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import pytest
+
+from memsync_assets.contacts.decisions import decision
+from memsync_assets.contacts.identity import PersonCounts, resolve_persons
+from memsync_assets.contacts.legal_entities import roll_up_legal_entities
+from memsync_assets.contacts.normalize import contacts_lost, normalize_contacts
+from memsync_assets.mart.duckdb_mart import DuckDBMart
+from memsync_assets.settings import Settings
+from tests.contacts.rows import contact, role, write
+
+
+def run(mart: DuckDBMart, settings: Settings, *contacts: dict[str, object], decisions=(), roles=()) -> PersonCounts:
+    write(mart, "source_contacts", *contacts)
+    write(mart, "source_contact_roles", *roles)
+    roll_up_legal_entities(mart)
+    normalize_contacts(mart)
+    counts = resolve_persons(mart, settings, decisions)
+    assert contacts_lost(mart) == 0
+    return counts
+
+
+def persons(mart: DuckDBMart) -> list[set[str]]:
+    """The contacts of each person, as sets in order."""
+    found: dict[str, set[str]] = {}
+    for row in mart.fetch("SELECT system, contact_id, person_id FROM contact_persons").to_pylist():
+        found.setdefault(row["person_id"], set()).add(f"{row['system']}:{row['contact_id']}")
+    return sorted(found.values(), key=sorted)
+
+
+MARY = {"email": "mary.smith@acme.com", "phone": "312-867-5309"}
+
+
+def test_one_person_in_two_systems_is_one(mart: DuckDBMart, settings: Settings) -> None:
+    run(mart, settings, contact("a:1", "Mary Smith", **MARY), contact("b:7", "SMITH, MARY", **MARY))
+    assert persons(mart) == [{"a:1", "b:7"}]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param(contact("b:1", "Mary Smith", email="hr@acme.com"), id="role mailbox"),
+        pytest.param(contact("b:1", "Mary Smith", email="none@none.com"), id="placeholder"),
+        pytest.param(contact("b:1", "John Smith", phone="312-867-5309"), id="colleague on one phone"),
+        pytest.param(contact("b:1", "John Smith", email="mary.smith@acme.com"), id="shared mailbox"),
+        pytest.param(contact("b:1", "Mary Smith"), id="name alone"),
+    ],
+)
+def test_weak_evidence_leaves_two(mart: DuckDBMart, settings: Settings, other: dict[str, object]) -> None:
+    first = contact("a:1", "Mary Smith", **MARY | {"email": other.get("email") or MARY["email"]})
+    if "phone" not in other:
+        first["phone"] = None
+    run(mart, settings, first, other)
+    assert persons(mart) == [{"a:1"}, {"b:1"}]
+
+
+def test_a_decision_goes_before_every_rule(mart: DuckDBMart, settings: Settings) -> None:
+    rows = [contact("a:1", "Mary Smith", **MARY), contact("b:1", "Mary Smith", **MARY), contact("b:2", "Maria Jones")]
+    run(
+        mart,
+        settings,
+        *rows,
+        decisions=[
+            decision("never_link", ("a", "1"), ("b", "1")),
+            decision("always_link", ("a", "1"), ("b", "2")),
+        ],
+    )
+    assert persons(mart) == [{"a:1", "b:2"}, {"b:1"}]
+
+
+def test_golden_record_takes_each_attribute_from_the_best_contact(mart: DuckDBMart, settings: Settings) -> None:
+    run(
+        mart,
+        settings,
+        contact("a:1", "M Smith", email="mary.smith@acme.com", phone="312-867-5309", title="HR Lead"),
+        contact("b:1", "Mary Smith", email="mary.smith@acme.com", address_line1="12 Main Street", city="Chicago",
+                state_code="IL", postal_code="60601-1234"),
+        roles=[role("a:1", "G1"), role("b:1", "G2", is_primary="Y")],
+    )  # fmt: skip
+    (person,) = mart.fetch("SELECT * FROM persons").to_pylist()
+    assert (person["first_name"], person["title"], person["phone"], person["address_line1"]) == (
+        "Mary",
+        "HR Lead",
+        "+13128675309",
+        "12 MAIN ST",
+    )
+    roles = mart.fetch("SELECT group_id, is_primary FROM person_roles").to_pylist()
+    assert {row["group_id"]: row["is_primary"] for row in roles} == {"G1": "N", "G2": "Y"}
+
+
+def test_the_same_run_again_changes_nothing(mart: DuckDBMart, settings: Settings) -> None:
+    rows = [contact("a:1", "Mary Smith", **MARY), contact("b:1", "Mary Smith", **MARY), contact("b:2", "Al Jones")]
+    tables = ("persons", "contact_persons", "person_ids", "person_roles", "golden_values", "contact_links")
+    run(mart, settings, *rows)
+    before = [sorted(map(repr, mart.fetch(f"SELECT * FROM {t}").to_pylist())) for t in tables]
+    counts = run(mart, settings, *rows)
+    assert before == [sorted(map(repr, mart.fetch(f"SELECT * FROM {t}").to_pylist())) for t in tables]
+    assert (counts.created, counts.merged, counts.split, counts.retired, counts.revived) == (0, 0, 0, 0, 0)
