@@ -1,43 +1,63 @@
-"""The HTTP face of an org: requests in, answers out. What an answer holds is decided in `rest`."""
+"""The HTTP face of an org: requests in, answers out, and faults in between.
+
+What an answer holds is decided behind `routing`; SOAP in `soap`.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import json
-from typing import Any
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from memsync_assets.local_org import describe
+from memsync_assets.local_org import control, describe, rest
+from memsync_assets.local_org.bulk_rest import BulkApi
 from memsync_assets.local_org.errors import OrgError
+from memsync_assets.local_org.faults import CallFault, CharsetFault, CutFault, DelayFault, ExpireFault, StatusFault
 from memsync_assets.local_org.oauth import OAuthError
 from memsync_assets.local_org.org import Org
-from memsync_assets.local_org.rest import Answer, Call, Rest
+from memsync_assets.local_org.routing import Answer, Api, Call
 
 _JSON = "application/json;charset=UTF-8"
 _METHODS = ["GET", "POST", "PATCH", "PUT", "DELETE", "HEAD"]
+_TRANSPORT = "memsync.transport"
+
+
+class Protocol(HttpToolsProtocol):
+    """uvicorn's protocol, giving the application a hold on its connection so that a fault can cut it."""
+
+    def on_message_begin(self) -> None:
+        """Put the connection into the request's scope."""
+        super().on_message_begin()
+        self.scope["extensions"] = {_TRANSPORT: {"transport": self.transport}}
 
 
 def make_app(org: Org) -> Starlette:
-    """The ASGI application of one org."""
-    face = _Face(org)
+    """The ASGI application of one org, with its bulk jobs under way."""
+    bulk = BulkApi(org)
+    bulk.start()
+    face = _Face(org, Api(org, [rest.ROUTES, bulk.routes]))
     return Starlette(
         routes=[
             Route("/services/oauth2/token", face.token, methods=["POST"]),
             Route("/services/data", face.versions),
             Route("/services/data/", face.versions),
             Route("/services/data/{rest:path}", face.data, methods=_METHODS),
+            Route("/control/faults", face.control, methods=_METHODS),
         ]
     )
 
 
 class _Face:
-    def __init__(self, org: Org) -> None:
+    def __init__(self, org: Org, api: Api) -> None:
         self.org = org
-        self.rest = Rest(org)
+        self.api = api
 
     async def token(self, request: Request) -> Response:
         form = {key: str(value) for key, value in (await request.form()).items()}
@@ -49,30 +69,61 @@ class _Face:
     async def versions(self, request: Request) -> Response:
         return _response(Answer(200, describe.versions()))
 
+    async def control(self, request: Request) -> Response:
+        return _response(control.handle(self.org, request.method, await request.body()))
+
     async def data(self, request: Request) -> Response:
-        body = await request.body()
         call = Call(
             request.method,
             request.scope["raw_path"].decode("ascii"),
             dict(request.query_params),
             {name.lower(): value for name, value in request.headers.items()},
-            body,
+            await request.body(),
         )
+        fault = self.org.faults.strike(call.method, call.path)
+        if isinstance(fault, CutFault) and fault.when == "before":
+            return _Cut()
+        if isinstance(fault, ExpireFault):
+            self.org.sessions.revoke_all()
+        if isinstance(fault, DelayFault):
+            await asyncio.sleep(fault.seconds)
+        answer = await self._answer(call, fault)
+        if isinstance(fault, CutFault):
+            return _Cut()
+        return _response(answer, fault)
+
+    async def _answer(self, call: Call, fault: CallFault | None) -> Answer:
         try:
             self.org.sessions.check(call.headers.get("authorization", "").partition(" ")[2])
+            if isinstance(fault, StatusFault):
+                headers = {"Retry-After": str(fault.retry_after)} if fault.retry_after is not None else {}
+                return Answer(fault.status, [fault.error.as_request_error()], headers)
             self.org.usage.count()
         except OrgError as error:
-            return _response(Answer(error.status, [error.as_request_error()]))
-        answer = await run_in_threadpool(self.rest.handle, call)
-        return _response(answer, {"Sforce-Limit-Info": self.org.usage.header})
+            return Answer(error.status, [error.as_request_error()])
+        answer = await run_in_threadpool(self.api.handle, call)
+        limits = {"Sforce-Limit-Info": self.org.usage.header}
+        return Answer(answer.status, answer.body, {**limits, **answer.headers})
 
 
-def _response(answer: Answer, headers: dict[str, str] | None = None) -> Response:
-    body: Any = answer.body
-    shown = {**(headers or {}), **answer.headers}
-    if body is None:
-        return Response(status_code=answer.status, headers=shown)
-    if not isinstance(body, str | bytes):
+class _Cut(Response):
+    """No answer at all: the connection is dropped."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["extensions"][_TRANSPORT]["transport"].abort()
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+
+def _response(answer: Answer, fault: CallFault | None = None) -> Response:
+    if answer.body is None:
+        return Response(status_code=answer.status, headers=answer.headers)
+    headers, body = dict(answer.headers), answer.body
+    if not isinstance(body, str):
         body = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
-        shown = {"Content-Type": _JSON, **shown}
-    return Response(body, status_code=answer.status, headers=shown)
+        headers = {"Content-Type": _JSON, **headers}
+    if isinstance(fault, CharsetFault):
+        plain = headers["Content-Type"].partition(";")[0]
+        headers["Content-Type"] = f"{plain}; charset={fault.declared}" if fault.declared else plain
+        return Response(body.encode(fault.charset, errors="replace"), status_code=answer.status, headers=headers)
+    return Response(body, status_code=answer.status, headers=headers)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from memsync_assets.local_org.errors import OrgError
+from memsync_assets.local_org.faults import Faults
 from memsync_assets.local_org.oauth import ConnectedApp, Sessions
 from memsync_assets.local_org.query import Queries
 from memsync_assets.local_org.records import Records
@@ -52,6 +53,7 @@ class Org:
     org_id: str
     user_id: str
     usage: Usage = field(default_factory=Usage)
+    faults: Faults = field(default_factory=Faults)
 
 
 def open_org(path: Path | str, schema: OrgSchema, app: ConnectedApp) -> Org:

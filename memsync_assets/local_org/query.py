@@ -51,9 +51,13 @@ class Queries:
         self._cursors: dict[str, _Cursor] = {}
         self._numbers = itertools.count(1)
 
+    def statement(self, text: str, *, deleted: bool) -> Statement:
+        """The SQL of a query; `deleted` takes the recycle bin in. Raises OrgError."""
+        return soql_sql.translate(self.schema, soql.parse(text), text, deleted=deleted, now=datetime.now(UTC))
+
     def run(self, text: str, base: str, *, deleted: bool = False, size: int = 2000) -> Page:
         """The first page of a query. `base` is where the addresses of records begin. Raises OrgError."""
-        statement = soql_sql.translate(self.schema, soql.parse(text), text, deleted=deleted, now=datetime.now(UTC))
+        statement = self.statement(text, deleted=deleted)
         return self._start(statement, text, base, deleted, size)
 
     def fetch(

@@ -32,6 +32,7 @@ class Records:
         self.store = store
         self.schema = schema
         self.locks = locks.Locks()
+        self.forced_duplicates = 0
         self._parents = locks.parent_fields(schema)
         self._coercers: dict[str, dict[str, tuple[FieldDescribe, Coercer]]] = {
             sobject.name: {f.name.lower(): (f, coercer(f)) for f in sobject.fields} for sobject in schema.sobjects
@@ -194,6 +195,7 @@ class Records:
             relations.check(self.store, self.schema, drafts)
         self._check_unique(sobject, drafts)
         rules.check_duplicates(self.store, self.schema, sobject, drafts, options)
+        self._force_duplicates(drafts, options)
         locked = self._lock(sobject, drafts, options)
         self._write_valid(sobject, drafts, options)
         return [
@@ -202,6 +204,13 @@ class Records:
             else Saved(draft.record_id, draft.creating, locked=locked.get(id(draft), ()))
             for draft in drafts
         ]
+
+    def _force_duplicates(self, drafts: list[Draft], options: WriteOptions) -> None:
+        """Refuse as many new records as a fault asks for, as a duplicate rule would."""
+        for draft in drafts:
+            if self.forced_duplicates and draft.creating and not draft.error and not options.allow_duplicates:
+                self.forced_duplicates -= 1
+                draft.error = rules.DUPLICATES_DETECTED
 
     def _lock(self, sobject: ObjectDescribe, drafts: list[Draft], options: WriteOptions) -> dict[int, tuple[str, ...]]:
         """Refuse drafts that need a locked record; gives what the others lock."""

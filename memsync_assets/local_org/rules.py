@@ -11,7 +11,10 @@ from memsync_assets.local_org.errors import OrgError
 from memsync_assets.local_org.schema import DuplicateRule, ObjectDescribe, OrgSchema
 from memsync_assets.local_org.store import Store
 
-_DUPLICATE = "You're creating a duplicate record. We recommend you use an existing record instead."
+DUPLICATES_DETECTED = OrgError(
+    "DUPLICATES_DETECTED",
+    "You're creating a duplicate record. We recommend you use an existing record instead.",
+)
 
 
 def broken(store: Store, schema: OrgSchema, sobject: ObjectDescribe, record_ids: Sequence[str]) -> dict[str, OrgError]:
@@ -60,6 +63,6 @@ def _apply(store: Store, sobject: ObjectDescribe, rule: DuplicateRule, drafts: S
     for draft in touched:
         owners = known.setdefault(tuple(folded(draft.after(name)) for name in rule.fields), set())
         if owners - {draft.record_id if not draft.creating else None}:
-            draft.error = OrgError("DUPLICATES_DETECTED", _DUPLICATE)
+            draft.error = DUPLICATES_DETECTED
         else:
             owners.add(draft.record_id or f"new {id(draft)}")

@@ -14,7 +14,7 @@ from typing import Self
 import uvicorn
 
 from memsync_assets.local_org import schema as schemas
-from memsync_assets.local_org.app import make_app
+from memsync_assets.local_org.app import Protocol, make_app
 from memsync_assets.local_org.oauth import ConnectedApp
 from memsync_assets.local_org.org import open_org
 
@@ -32,7 +32,7 @@ def serve(db_path: Path | str, schema_path: Path | None, port: int, app: Connect
     listener = socket.create_server((_HOST, port))
     bound = listener.getsockname()[1]
     print(json.dumps({"port": bound, "url": f"http://{_HOST}:{bound}"}), flush=True)  # noqa: T201
-    config = uvicorn.Config(make_app(org), log_level="warning", access_log=False, lifespan="off")
+    config = uvicorn.Config(make_app(org), http=Protocol, log_level="warning", access_log=False, lifespan="off")
     try:
         uvicorn.Server(config).run(sockets=[listener])
     finally:

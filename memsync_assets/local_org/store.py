@@ -67,7 +67,16 @@ class Store:
 
     def new_id(self, sobject: ObjectDescribe) -> str:
         """The next free record id of an object."""
-        return ids.make(sobject.keyPrefix, self._number(sobject.keyPrefix))
+        return ids.make(sobject.keyPrefix, self.number(sobject.keyPrefix))
+
+    def number(self, prefix: str) -> int:
+        """The next free number of a key prefix; kept with the transaction it is taken in."""
+        if prefix not in self._next:
+            row = self.connection.execute("SELECT next FROM _sequence WHERE prefix = ?", [prefix]).fetchone()
+            self._next[prefix] = row[0] if row else 1
+        self._unsaved.add(prefix)
+        self._next[prefix] += 1
+        return self._next[prefix] - 1
 
     def by_ids(self, sobject: ObjectDescribe, wanted: Iterable[str]) -> dict[str, Row]:
         """Records by id, deleted ones too."""
@@ -125,14 +134,6 @@ class Store:
                 part,
             )
         return rows
-
-    def _number(self, prefix: str) -> int:
-        if prefix not in self._next:
-            row = self.connection.execute("SELECT next FROM _sequence WHERE prefix = ?", [prefix]).fetchone()
-            self._next[prefix] = row[0] if row else 1
-        self._unsaved.add(prefix)
-        self._next[prefix] += 1
-        return self._next[prefix] - 1
 
     def _save_sequences(self) -> None:
         self.connection.executemany(

@@ -1,0 +1,182 @@
+"""Bulk API 2.0 jobs as they are kept: durable, so that a restart goes on where the process stopped."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from memsync_assets.local_org import ids
+from memsync_assets.local_org.bulk_csv import Dialect
+from memsync_assets.local_org.errors import OrgError
+from memsync_assets.local_org.store import Store
+from memsync_assets.local_org.values import stored_datetime
+
+Kind = Literal["ingest", "query"]
+_PREFIX = "750"
+_TABLES = (
+    "CREATE TABLE IF NOT EXISTS _bulk_job (id TEXT PRIMARY KEY, kind TEXT NOT NULL, info TEXT NOT NULL, data BLOB)",
+    """CREATE TABLE IF NOT EXISTS _bulk_result (
+        job TEXT NOT NULL, row INTEGER NOT NULL, id TEXT, created INTEGER, error TEXT, PRIMARY KEY (job, row)
+    ) WITHOUT ROWID""",
+    """CREATE TABLE IF NOT EXISTS _bulk_query_row (
+        job TEXT NOT NULL, row INTEGER NOT NULL, line TEXT NOT NULL, PRIMARY KEY (job, row)
+    ) WITHOUT ROWID""",
+)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job. `processed` counts rows done, `failed` those among them with an error."""
+
+    job_id: str
+    kind: Kind
+    operation: str
+    sobject: str
+    version: str
+    created_by: str
+    created_at: str
+    changed_at: str
+    state: str = "Open"
+    external_id: str | None = None
+    query: str | None = None
+    column_delimiter: str = "COMMA"
+    line_ending: str = "LF"
+    processed: int = 0
+    failed: int = 0
+    milliseconds: int = 0
+    error: str | None = None
+
+    @property
+    def dialect(self) -> Dialect:
+        """How its files are written."""
+        return Dialect(self.column_delimiter, self.line_ending)
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will happen to it."""
+        return self.state in ("JobComplete", "Failed", "Aborted")
+
+    def shown(self) -> dict[str, Any]:
+        """The job in JSON."""
+        shown: dict[str, Any] = {
+            "id": self.job_id,
+            "operation": self.operation,
+            "object": self.sobject,
+            "createdById": self.created_by,
+            "createdDate": self.created_at,
+            "systemModstamp": self.changed_at,
+            "state": self.state,
+            "concurrencyMode": "Parallel",
+            "contentType": "CSV",
+            "apiVersion": float(self.version),
+            "jobType": "V2Ingest" if self.kind == "ingest" else "V2Query",
+            "lineEnding": self.line_ending,
+            "columnDelimiter": self.column_delimiter,
+        }
+        if self.kind == "ingest" and self.state == "Open":
+            shown["contentUrl"] = f"services/data/v{self.version}/jobs/ingest/{self.job_id}/batches"
+        if self.external_id:
+            shown["externalIdFieldName"] = self.external_id
+        if self.error:
+            shown["errorMessage"] = self.error
+        shown |= {"numberRecordsProcessed": self.processed, "retries": 0, "totalProcessingTime": self.milliseconds}
+        if self.kind == "ingest":
+            shown |= {"numberRecordsFailed": self.failed, "assignmentRuleId": None}
+            shown |= {"apiActiveProcessingTime": self.milliseconds, "apexProcessingTime": 0}
+        return shown
+
+
+class Jobs:
+    """The jobs of one org."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        with store.transaction():
+            for statement in _TABLES:
+                store.connection.execute(statement)
+
+    def new(self, **given: Any) -> Job:
+        """Keep a new job."""
+        with self.store.transaction():
+            now = stored_datetime(datetime.now(UTC))
+            job = Job(job_id=ids.make(_PREFIX, self.store.number(_PREFIX)), created_at=now, changed_at=now, **given)
+            self.store.connection.execute(
+                "INSERT INTO _bulk_job VALUES (?, ?, ?, NULL)", [job.job_id, job.kind, json.dumps(asdict(job))]
+            )
+        return job
+
+    def get(self, kind: Kind, job_id: str) -> Job:
+        """A job by id. Raises OrgError NOT_FOUND (404)."""
+        with self.store.lock:
+            row = self.store.connection.execute(
+                "SELECT info FROM _bulk_job WHERE kind = ? AND id IN (?, ?)",
+                [kind, job_id, job_id + ids.suffix(job_id) if len(job_id) == 15 else job_id],
+            ).fetchone()
+        if row is None:
+            raise OrgError("NOT_FOUND", f"Unable to find object: {job_id}", status=404)
+        return Job(**json.loads(row[0]))
+
+    def all(self, kind: Kind | None = None) -> list[Job]:
+        """Every job, oldest first."""
+        with self.store.lock:
+            rows = self.store.connection.execute(
+                "SELECT info FROM _bulk_job WHERE kind = coalesce(?, kind) ORDER BY id", [kind]
+            ).fetchall()
+        return [Job(**json.loads(info)) for (info,) in rows]
+
+    def change(self, job: Job, **changes: Any) -> Job:
+        """Keep a job's new state; gives it."""
+        changed = replace(job, **changes, changed_at=stored_datetime(datetime.now(UTC)))
+        with self.store.transaction():
+            self.store.connection.execute(
+                "UPDATE _bulk_job SET info = ? WHERE id = ?", [json.dumps(asdict(changed)), job.job_id]
+            )
+        return changed
+
+    def delete(self, job: Job) -> None:
+        """Forget a job with its data and results."""
+        with self.store.transaction():
+            for table in ("_bulk_result", "_bulk_query_row"):
+                self.store.connection.execute(f"DELETE FROM {table} WHERE job = ?", [job.job_id])  # noqa: S608
+            self.store.connection.execute("DELETE FROM _bulk_job WHERE id = ?", [job.job_id])
+
+    def set_data(self, job: Job, data: bytes) -> None:
+        """Keep an ingest job's file."""
+        with self.store.transaction():
+            self.store.connection.execute("UPDATE _bulk_job SET data = ? WHERE id = ?", [data, job.job_id])
+
+    def data(self, job: Job) -> bytes | None:
+        """An ingest job's file, None before its upload."""
+        with self.store.lock:
+            (data,) = self.store.connection.execute("SELECT data FROM _bulk_job WHERE id = ?", [job.job_id]).fetchone()
+        return bytes(data) if data is not None else None
+
+    def rows_done(self, job: Job) -> set[int]:
+        """Numbers of the rows of an ingest job that have a result."""
+        with self.store.lock:
+            rows = self.store.connection.execute("SELECT row FROM _bulk_result WHERE job = ?", [job.job_id])
+            return {row for (row,) in rows}
+
+    def add_lines(self, job: Job, lines: Iterable[str]) -> int:
+        """Keep the lines of a query's result; gives their number."""
+        added = self.store.connection.executemany(
+            "INSERT INTO _bulk_query_row VALUES (?, ?, ?)",
+            ((job.job_id, number, line) for number, line in enumerate(lines)),
+        )
+        return max(added.rowcount, 0)
+
+    def clear_lines(self, job: Job) -> None:
+        """Forget a query's result, which an earlier process may have left unfinished."""
+        self.store.connection.execute("DELETE FROM _bulk_query_row WHERE job = ?", [job.job_id])
+
+    def lines(self, job: Job, first: int, count: int) -> list[str]:
+        """Lines of a query's result."""
+        with self.store.lock:
+            rows = self.store.connection.execute(
+                "SELECT line FROM _bulk_query_row WHERE job = ? AND row >= ? ORDER BY row LIMIT ?",
+                [job.job_id, first, count],
+            )
+            return [line for (line,) in rows]
