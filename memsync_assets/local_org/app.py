@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Awaitable, Callable
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -16,7 +17,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from memsync_assets.local_org import control, describe, rest
+from memsync_assets.local_org import composite, control, describe, rest, soap
 from memsync_assets.local_org.bulk_rest import BulkApi
 from memsync_assets.local_org.errors import OrgError
 from memsync_assets.local_org.faults import CallFault, CharsetFault, CutFault, DelayFault, ExpireFault, StatusFault
@@ -42,13 +43,15 @@ def make_app(org: Org) -> Starlette:
     """The ASGI application of one org, with its bulk jobs under way."""
     bulk = BulkApi(org)
     bulk.start()
-    face = _Face(org, Api(org, [rest.ROUTES, bulk.routes]))
+    face = _Face(org, Api(org, [composite.ROUTES, rest.ROUTES, bulk.routes]))
     return Starlette(
         routes=[
             Route("/services/oauth2/token", face.token, methods=["POST"]),
             Route("/services/data", face.versions),
             Route("/services/data/", face.versions),
             Route("/services/data/{rest:path}", face.data, methods=_METHODS),
+            Route("/services/Soap/u/{version}", face.soap, methods=["POST"]),
+            Route("/services/Soap/u/{version}/{org}", face.soap, methods=["POST"]),
             Route("/control/faults", face.control, methods=_METHODS),
         ]
     )
@@ -72,6 +75,15 @@ class _Face:
     async def control(self, request: Request) -> Response:
         return _response(control.handle(self.org, request.method, await request.body()))
 
+    async def soap(self, request: Request) -> Response:
+        body = await request.body()
+
+        async def answer() -> Answer:
+            status, envelope = await run_in_threadpool(soap.handle, self.org, body)
+            return Answer(status, envelope, {"Content-Type": "text/xml; charset=UTF-8"})
+
+        return await self._spoilt(request.method, request.url.path, answer)
+
     async def data(self, request: Request) -> Response:
         call = Call(
             request.method,
@@ -80,24 +92,26 @@ class _Face:
             {name.lower(): value for name, value in request.headers.items()},
             await request.body(),
         )
-        fault = self.org.faults.strike(call.method, call.path)
+        return await self._spoilt(call.method, call.path, lambda: self._answer(call))
+
+    async def _spoilt(self, method: str, path: str, answer: Callable[[], Awaitable[Answer]]) -> Response:
+        """The answer to a call, or what the fault that strikes it makes of that."""
+        fault = self.org.faults.strike(method, path)
         if isinstance(fault, CutFault) and fault.when == "before":
             return _Cut()
+        if isinstance(fault, StatusFault):
+            headers = {"Retry-After": str(fault.retry_after)} if fault.retry_after is not None else {}
+            return _response(Answer(fault.status, [fault.error.as_request_error()], headers))
         if isinstance(fault, ExpireFault):
             self.org.sessions.revoke_all()
         if isinstance(fault, DelayFault):
             await asyncio.sleep(fault.seconds)
-        answer = await self._answer(call, fault)
-        if isinstance(fault, CutFault):
-            return _Cut()
-        return _response(answer, fault)
+        given = await answer()
+        return _Cut() if isinstance(fault, CutFault) else _response(given, fault)
 
-    async def _answer(self, call: Call, fault: CallFault | None) -> Answer:
+    async def _answer(self, call: Call) -> Answer:
         try:
             self.org.sessions.check(call.headers.get("authorization", "").partition(" ")[2])
-            if isinstance(fault, StatusFault):
-                headers = {"Retry-After": str(fault.retry_after)} if fault.retry_after is not None else {}
-                return Answer(fault.status, [fault.error.as_request_error()], headers)
             self.org.usage.count()
         except OrgError as error:
             return Answer(error.status, [error.as_request_error()])
