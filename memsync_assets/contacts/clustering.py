@@ -70,8 +70,8 @@ class _Forest(Generic[Key]):
             self._enemies[enemy].add(root)
             self._enemies[root].add(enemy)
 
-    def keys(self) -> list[Key]:
-        return list(self._parent)
+    def roots(self) -> dict[Key, Key]:
+        return {key: self.find(key) for key in list(self._parent)}
 
 
 def cluster(links: Iterable[Link[Key]], never: Sequence[tuple[Key, Key]]) -> Clusters[Key]:
@@ -87,4 +87,4 @@ def cluster(links: Iterable[Link[Key]], never: Sequence[tuple[Key, Key]]) -> Clu
             continue
         forest.join(left, right)
         joined.append(link)
-    return Clusters({key: forest.find(key) for key in forest.keys()}, joined, refused)
+    return Clusters(forest.roots(), joined, refused)

@@ -97,7 +97,7 @@ def record(path: Path, item: Decision) -> None:
         MemsyncError: the file decides the pair the other way already.
     """
     known = _read_file(path) if path.is_file() else []
-    if item not in consistent([*known, item]) or item in known:
+    if len(consistent([*known, item])) == len(consistent(known)):
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="utf-8", newline="") as file:

@@ -216,8 +216,8 @@ def _write_contact_persons(
     for key, contacts in members.items():
         identifier = person_id(assignment.person_of[key])
         for contact in contacts:
-            link = why.get(contact)
-            rule, reason = (link.rule_name, link.reason) if link else (None, "no other contact is this person")
+            found = why.get(contact)
+            rule, reason = (found.rule_name, found.reason) if found else (None, "no other contact is this person")
             rows.append((*contact, identifier, rule, reason))
     mart.execute("DELETE FROM contact_persons")
     _append(mart, "contact_persons", ("system", "contact_id", "person_id", "rule_name", "reason"), rows)

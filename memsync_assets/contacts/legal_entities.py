@@ -78,7 +78,7 @@ def roll_up(units: Mapping[UnitKey, Unit]) -> RollUp:
         if unit in roots:
             roots.update(dict.fromkeys(path, roots[unit]))
         elif unit in problems:
-            problems.update({below: problems[unit] for below in path})
+            problems.update(dict.fromkeys(path, problems[unit]))
     return RollUp(roots, problems | _two_roots(units, set(roots.values())))
 
 

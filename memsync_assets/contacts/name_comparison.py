@@ -52,9 +52,9 @@ def compare_last(left: str, right: str) -> str:
 
 
 def _is_typo(left: str, right: str) -> bool:
-    """One slip of the keyboard (two in a long name); the first letters of short names must agree."""
+    """One slip of the keyboard, two in a long name. In a short name a slip makes another name: Joan, John."""
     longest = max(len(left), len(right))
-    if longest < 4 or abs(len(left) - len(right)) > 2:
+    if longest < 5 or abs(len(left) - len(right)) > 2:
         return False
     distance = jellyfish.damerau_levenshtein_distance(left, right)
     return distance <= 1 or (distance == 2 and longest >= 8)

@@ -49,15 +49,13 @@ class NormalizationCounts:
 
 
 def normalize_contacts(mart: Mart) -> NormalizationCounts:
-    """Make normalized_contacts and quarantined_contacts from source_contacts.
-
-    The two change together: what is read between is either as before or as after.
-    """
+    """Make normalized_contacts and quarantined_contacts from source_contacts; the two change together."""
     contacts = mart.store(read_query("contacts/contact_values"), Replace())
     parsed = {dictionary.table: complete(mart, dictionary) for dictionary in DICTIONARIES}
     compare_names(mart, "first", _FIRST_NAMES_OF_ONE_EMAIL)
-    normalized = mart.store(read_query("contacts/normalized_contacts"), Replace(), {"many_names": MANY_NAMES})
-    quarantined = mart.store(read_query("contacts/quarantined_contacts"), Replace())
+    with mart.transaction():
+        normalized = mart.store(read_query("contacts/normalized_contacts"), Replace(), {"many_names": MANY_NAMES})
+        quarantined = mart.store(read_query("contacts/quarantined_contacts"), Replace())
     return NormalizationCounts(contacts, normalized, quarantined, parsed)
 
 

@@ -1,8 +1,9 @@
 """Persistent person ids: which id each cluster of contacts carries, given what every id stood for before.
 
 Pure. An id is never reused; a cluster that did not change keeps its id; on a split the part with most of the
-person's contacts keeps the id (ties: the part with the smallest contact); on a merge the oldest id survives and the others
-become its aliases; a part that is left without an id revives one that its contacts had before, else gets a new one.
+person's contacts keeps the id (ties: see `_keeper`); on a merge the oldest id survives and
+the others become its aliases; a part that is left without an id revives one that its contacts had before, else
+gets a new one.
 """
 
 from __future__ import annotations
@@ -55,8 +56,8 @@ def assign(
             if member in living:
                 claims[living[member]][key] += 1
     won: dict[ContactKey, list[int]] = defaultdict(list)
-    for number, held in claims.items():
-        won[min(held, key=lambda key, held=held: (-held[key], key))].append(number)  # type: ignore[misc]
+    for number in sorted(claims):
+        won[_keeper(claims[number], clusters, won, former)].append(number)
     person_of = {key: min(numbers) for key, numbers in won.items()}
     aliases = {n: person_of[key] for key, numbers in won.items() for n in numbers if n != person_of[key]}
     homeless = sorted(key for key in clusters if key not in person_of)
@@ -74,6 +75,24 @@ def assign(
         frozenset(created.values()),
         frozenset(number for number, held in claims.items() if len(held) > 1),
     )
+
+
+def _keeper(
+    held: Mapping[ContactKey, int],
+    clusters: Mapping[ContactKey, Iterable[ContactKey]],
+    won: Mapping[ContactKey, list[int]],
+    former: Mapping[ContactKey, Iterable[int]],
+) -> ContactKey:
+    """The part with most of a person's contacts.
+
+    Of equal parts one that would be without an id otherwise: no older person's, and with no id of its own to revive, so
+    that taking a merge back gives both ids back. Then the part with the smallest contact.
+    """
+
+    def has_other_id(key: ContactKey) -> bool:
+        return key in won or any(former.get(member) for member in clusters[key])
+
+    return min(held, key=lambda key: (-held[key], has_other_id(key), key))
 
 
 def _revive(

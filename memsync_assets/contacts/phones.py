@@ -63,12 +63,12 @@ def _parse_any(text: str) -> Phone:
     extension = None
     if written := _EXTENSION.search(text):
         extension, text = written[1], text[: written.start()]
+    several = len(_DIGITS.findall(text)) >= 17
     try:
         number = phonenumbers.parse(text, "US")
     except phonenumbers.NumberParseException:
-        return Phone(None, None, "syntax")
-    if not phonenumbers.is_valid_number(number):
-        several = len(_DIGITS.findall(text)) >= 17
+        return Phone(None, None, "several_numbers" if several else "syntax")
+    if several or not phonenumbers.is_valid_number(number):
         return Phone(None, None, "several_numbers" if several else "not_a_number")
     e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
     if e164.startswith("+1") and (filler := _refuse_filler(e164[2:])):
