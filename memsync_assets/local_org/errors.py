@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class OrgError(Exception):
     """An error in Salesforce's own terms: of a whole request, or of one record in a batch."""
 

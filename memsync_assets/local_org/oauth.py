@@ -29,7 +29,7 @@ class ConnectedApp:
     public_key: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class OAuthError(Exception):
     """An answer of the token endpoint: `{"error": ..., "error_description": ...}`."""
 

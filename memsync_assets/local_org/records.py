@@ -176,7 +176,7 @@ class Records:
             elif rows:
                 draft.current, draft.record_id = rows[0], rows[0]["Id"]
             elif update_only:
-                draft.error = OrgError("NOT_FOUND", f"No record found for external id: {key.name}", (key.name,))
+                draft.error = OrgError("NOT_FOUND", f"No record found for external id: {key.name}", status=404)
 
     def _upsert_by_id(
         self, sobject: ObjectDescribe, rows: Sequence[Mapping[str, Any]], options: WriteOptions

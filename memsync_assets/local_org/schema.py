@@ -9,6 +9,7 @@ Rules on values are in `values`, rules on records in `records`.
 from __future__ import annotations
 
 import json
+import re
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,13 @@ _SYSTEM: list[dict[str, Any]] = [
     },
     {"name": "SystemModstamp", "type": "datetime"},
 ]
+
+
+def _label(name: str) -> str:
+    """The label that a name suggests: AccountId is Account ID, Group_Number__c Group Number."""
+    if name.endswith("__c"):
+        return name.removesuffix("__c").replace("_", " ")
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", re.sub(r"Id$", "ID", name))
 
 
 class _Described(BaseModel):
@@ -99,7 +107,7 @@ class FieldDescribe(_Described):
         kind, name = given.get("type", ""), given.get("name", "")
         scalar = kind not in ("textarea", "address", "multipicklist")
         derived = {
-            "label": name.removesuffix("__c").replace("_", " "),
+            "label": _label(name),
             "length": _LENGTHS.get(kind, 0),
             "custom": name.endswith("__c"),
             "nillable": kind != "boolean",
@@ -158,7 +166,7 @@ class ObjectDescribe(_Described):
     @classmethod
     def _derive(cls, given: Any) -> Any:
         name = given.get("name", "")
-        label = name.removesuffix("__c").replace("_", " ")
+        label = _label(name)
         given = {"label": label, "labelPlural": label + "s", "custom": name.endswith("__c")} | given
         named = {field["name"] for field in given["fields"]}
         fixed = {"createable": False, "updateable": False, "nillable": False, "defaultedOnCreate": True}
