@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import dagster as dg
 
 from memsync_assets.landing.discovery import FoundLoad, scan
-from memsync_assets.landing.take_in import Refused, Unchanged, take_in
+from memsync_assets.landing.take_in import Applied, Refused, Unchanged, take_in
 from memsync_assets.mart.asset_metadata import table_results
 from memsync_assets.mart.connect import open_mart
 from memsync_assets.settings import Project, Role, Settings, System
@@ -42,19 +43,22 @@ def build_loads_asset(system: str, role: Role, settings: Settings) -> dg.AssetsD
     """The asset of one system's loads: a partition a load, validated and applied whole, or refused whole."""
     owner = settings.systems[system].owner if system in settings.systems else System(role=role).owner
 
-    @dg.asset(
-        key=load_key(system),
+    @dg.multi_asset(
+        name=f"loads_{re.sub(r'[^A-Za-z0-9_]', '_', system)}",
         partitions_def=loads_partitions(system),
-        group_name="loads",
-        kinds={"parquet", "csv"},
-        owners=[f"team:{owner}"],
-        tags={"memsync/role": role},
-        description=f"Loads of the {role} system `{system}`, as they landed. A load is accepted whole or "
-        "refused whole; a refused one is in the home's quarantine with its reason.json.",
+        specs=[
+            dg.AssetSpec(
+                load_key(system),
+                group_name="loads",
+                kinds={"parquet", "csv"},
+                owners=[f"team:{owner}"],
+                tags={"memsync/role": role},
+                description=f"Loads of the {role} system `{system}`, as they landed. A load is accepted whole or "
+                "refused whole; a refused one is in the home's quarantine with its reason.json.",
+            )
+        ],
     )
-    def loads(
-        context: dg.AssetExecutionContext, project: dg.ResourceParam[Project]
-    ) -> dg.MaterializeResult[None]:
+    def loads(context: dg.AssetExecutionContext, project: dg.ResourceParam[Project]) -> dg.MaterializeResult[None]:
         wanted = context.partition_key
         found = next((load for load in scan(project.landing, system) if partition_key(load) == wanted), None)
         if found is None:
@@ -62,14 +66,28 @@ def build_loads_asset(system: str, role: Role, settings: Settings) -> dg.AssetsD
         with open_mart(project) as mart:
             outcome = take_in(project, mart, found, datetime.now(UTC))
         if isinstance(outcome, Refused):
-            raise dg.Failure(outcome.summary, metadata=outcome.metadata, allow_retries=False)
-        unchanged = isinstance(outcome, Unchanged)
-        return dg.MaterializeResult(
-            metadata={**outcome.metadata, "unchanged": unchanged},
-            data_version=dg.DataVersion(found.content_hash),
-        )
+            raise dg.Failure(
+                f"{found.name} is refused and in quarantine; its reason.json lists every finding.",
+                metadata={"findings": outcome.counts, "quarantined at": str(outcome.quarantined_at)},
+                allow_retries=False,
+            )
+        return dg.MaterializeResult(metadata=_about(outcome), data_version=dg.DataVersion(found.content_hash))
 
     return loads
+
+
+def _about(outcome: Applied | Unchanged) -> dict[str, dg.RawMetadataValue]:
+    if isinstance(outcome, Unchanged):
+        return {"unchanged": "applied before with the same content"}
+    return {
+        "dagster/row_count": sum(outcome.rows.values()),
+        "kind": outcome.kind,
+        "revision": outcome.revision,
+        "rows of the load": outcome.rows,
+        "rows in the mart": outcome.mart_rows,
+        "unknown columns, kept out": {name: list(columns) for name, columns in outcome.unknown_columns.items()},
+        "later loads applied again": outcome.replayed,
+    }
 
 
 def build_source_tables(sources: list[str]) -> dg.AssetsDefinition:

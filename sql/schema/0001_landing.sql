@@ -107,3 +107,14 @@ CREATE TABLE source_contact_roles (
     termination_date DATE,
     CONSTRAINT pk_source_contact_roles PRIMARY KEY (source_system, contact_id, group_id, role_code)
 );
+
+-- The keys of the delta that is being applied; empty outside the transaction that applies it.
+CREATE TABLE delta_keys (
+    source_system NVARCHAR(100) COLLATE Latin1_General_BIN2,
+    member_id NVARCHAR(100) COLLATE Latin1_General_BIN2,
+    effective_date DATE,
+    group_id NVARCHAR(100) COLLATE Latin1_General_BIN2,
+    org_unit_id NVARCHAR(100) COLLATE Latin1_General_BIN2,
+    contact_id NVARCHAR(100) COLLATE Latin1_General_BIN2,
+    role_code NVARCHAR(100) COLLATE Latin1_General_BIN2
+);

@@ -1,0 +1,78 @@
+"""The manifest of a load: its form, and nothing about the files that it names."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+MANIFEST = "manifest.json"
+#: A manifest lists files; one beyond this is not one.
+MAX_BYTES = 8 * 2**20
+ENDINGS = (".parquet", ".csv", ".csv.gz")
+
+
+class ManifestError(Exception):
+    """The manifest cannot be used: the text says why, without quoting the file."""
+
+
+def _plain_file_name(name: str) -> str:
+    if "/" in name or "\\" in name or "\0" in name or name.startswith("."):
+        raise ValueError("must be a plain file name: no path")
+    if not name.endswith(ENDINGS):
+        raise ValueError(f"must end in one of {', '.join(ENDINGS)}")
+    return name
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class DataFile(_Part):
+    """One data file of a table."""
+
+    name: Annotated[str, Field(max_length=255), AfterValidator(_plain_file_name)]
+    rows: Annotated[int, Field(ge=0, strict=True)]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64}$")]
+
+
+class TableFiles(_Part):
+    """The files of one table; none means that the table is empty."""
+
+    files: tuple[DataFile, ...]
+
+
+class Manifest(_Part):
+    """A load's manifest. cutoff_at: up to when a downstream system has taken in its sources' changes (UTC)."""
+
+    contract: Literal[1]
+    system: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)]
+    load_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:+-]*$", max_length=100)]
+    kind: Literal["full", "delta"]
+    as_of: date
+    cutoff_at: Annotated[datetime, AfterValidator(_utc)] | None = None
+    tables: dict[str, TableFiles]
+
+
+def parse_manifest(content: bytes) -> Manifest:
+    """Read a manifest.
+
+    Raises:
+        ManifestError: it is too large, no JSON, or a field of it is missing or wrong.
+    """
+    if len(content) > MAX_BYTES:
+        raise ManifestError(f"is larger than {MAX_BYTES:,} bytes")
+    try:
+        manifest = Manifest.model_validate_json(content)
+    except ValidationError as error:
+        wrong = (f"{'.'.join(map(str, e['loc'])) or 'the file'}: {e['msg']}" for e in error.errors())
+        raise ManifestError("; ".join(wrong)) from None
+    names = [file.name for table in manifest.tables.values() for file in table.files]
+    if len(names) != len(set(names)):
+        raise ManifestError("a file is listed more than once")
+    return manifest

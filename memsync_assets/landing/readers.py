@@ -1,0 +1,238 @@
+"""Reading data files by DuckDB: what each column holds as it should be, and what is wrong with it, as SQL.
+
+Nothing is read row by row in Python. A `Reader` is one file's SELECT; `validation` runs it to check,
+`application` to load.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from memsync_assets.landing.contract import STATE_CODES, Column, TableContract
+
+CHANGE = "change"
+_BLANKS = "' ' || chr(9) || chr(10) || chr(13) || chr(160)"
+_ZONE = r":\d{2}(\.\d+)?(Z|[+-]\d{2}(:?\d{2})?)$"
+_TIMESTAMPS = ("TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS")
+_CSV = "auto_detect = false, header = true, delim = ',', quote = '\"', escape = '\"', strict_mode = true"
+
+
+class UnreadableError(Exception):
+    """The file cannot be read as what its name says; the text quotes nothing of it."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """A condition that no row of a file may meet."""
+
+    kind: str
+    column: str
+    message: str
+    condition: str
+
+
+@dataclass(frozen=True)
+class Reader:
+    """How one file is read.
+
+    Attributes:
+        file: its name.
+        source: a FROM item that gives the raw columns and `file_row`, the data row from 1.
+        values: the SQL of each column's value as the contract wants it; `change` too in a delta.
+        checks: what no row may meet.
+        missing: required columns that are not there.
+        unknown: columns that the contract does not know.
+    """
+
+    file: str
+    source: str
+    values: dict[str, str]
+    checks: tuple[Check, ...]
+    missing: tuple[str, ...]
+    unknown: tuple[str, ...]
+
+    def select(self, columns: tuple[str, ...]) -> str:
+        """A SELECT of these columns' values."""
+        return f"SELECT {', '.join(f'{self.values[c]} AS {c}' for c in columns)} FROM {self.source}"  # noqa: S608
+
+
+def open_reader(connection: duckdb.DuckDBPyConnection, path: Path, table: TableContract, *, delta: bool) -> Reader:
+    """Look at a file's columns and say how to read it.
+
+    Raises:
+        UnreadableError: the file is truncated, not what its ending says, or repeats a column.
+    """
+    try:
+        source, raw = _parquet(connection, path) if path.suffix == ".parquet" else _csv_source(path)
+    except (duckdb.Error, OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
+        raise UnreadableError(f"cannot be read ({type(error).__name__})") from None
+    wanted = {column.name: column for column in table.columns}
+    if delta:
+        wanted[CHANGE] = Column(CHANGE, "text")
+    values: dict[str, str] = {}
+    checks: list[Check] = []
+    for name, column in wanted.items():
+        values[name] = _value(column, raw[name]) if name in raw else _null(column)
+        if name in raw:
+            checks += _checks(column, raw[name], table)
+    if delta and CHANGE in raw:
+        checks = [*_for_delta(checks, values[CHANGE]), _unknown_change(values[CHANGE])]
+    return Reader(
+        file=path.name,
+        source=source,
+        values=values,
+        checks=tuple(checks),
+        missing=tuple(name for name, column in wanted.items() if not column.nullable and name not in raw),
+        unknown=tuple(sorted(name for name in raw if name not in wanted)),
+    )
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _parquet(connection: duckdb.DuckDBPyConnection, path: Path) -> tuple[str, dict[str, str]]:
+    reader = f"read_parquet({_literal(str(path))}, file_row_number = true)"
+    described = connection.execute(f"DESCRIBE SELECT * EXCLUDE (file_row_number) FROM {reader}").fetchall()  # noqa: S608
+    source = f"(SELECT *, file_row_number + 1 AS file_row FROM {reader})"  # noqa: S608
+    return source, {name: kind for name, kind, *_ in described}
+
+
+def _csv_source(path: Path) -> tuple[str, dict[str, str]]:
+    header = _header(path)
+    if len(header) != len(set(header)):
+        raise UnreadableError("repeats a column in its header")
+    columns = ", ".join(f"{_literal(name)}: 'VARCHAR'" for name in header)
+    reader = f"read_csv({_literal(str(path))}, {_CSV}, columns = {{{columns}}})"
+    source = f"(SELECT *, row_number() OVER () AS file_row FROM {reader})"  # noqa: S608
+    return source, dict.fromkeys(header, "VARCHAR")
+
+
+def _header(path: Path) -> list[str]:
+    with path.open("rb") as raw:
+        content = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
+        with io.TextIOWrapper(content, encoding="utf-8-sig", newline="") as text:
+            header = next(csv.reader(text, strict=True), [])
+    if not header:
+        raise UnreadableError("has no header")
+    return header
+
+
+def _null(column: Column) -> str:
+    kinds = {"date": "DATE", "timestamp": "TIMESTAMP"}
+    return f"CAST(NULL AS {kinds.get(column.kind, 'VARCHAR')})"
+
+
+def _trimmed(name: str) -> str:
+    return f"NULLIF(TRIM({_quoted(name)}, {_BLANKS}), '')"
+
+
+def _is_text(raw_type: str) -> bool:
+    return raw_type == "VARCHAR" or raw_type.startswith("ENUM")
+
+
+def _value(column: Column, raw_type: str) -> str:
+    """The value as the contract wants it; null where a check finds fault with it."""
+    name = _quoted(column.name)
+    if column.kind in ("id", "state", "flag"):
+        return _trimmed(column.name) if _is_text(raw_type) else _null(column)
+    if column.kind == "text":
+        return f"NULLIF(CAST({name} AS VARCHAR), '')" if _is_text(raw_type) else _null(column)
+    if column.kind == "date":
+        if raw_type == "DATE" or raw_type in _TIMESTAMPS:
+            return f"CAST({name} AS DATE)"
+        return f"TRY_CAST({_trimmed(column.name)} AS DATE)" if _is_text(raw_type) else _null(column)
+    if raw_type in _TIMESTAMPS or raw_type == "DATE":
+        return f"CAST({name} AS TIMESTAMP)"
+    if raw_type == "TIMESTAMP WITH TIME ZONE":
+        return _utc(name)
+    if _is_text(raw_type):
+        text = _trimmed(column.name)
+        with_zone = _utc(f"TRY_CAST({text} AS TIMESTAMPTZ)")
+        return f"CASE WHEN regexp_matches({text}, '{_ZONE}') THEN {with_zone} ELSE TRY_CAST({text} AS TIMESTAMP) END"
+    return _null(column)
+
+
+def _utc(moment: str) -> str:
+    """A moment with a time zone as UTC without one, whatever the zone of this machine."""
+    return f"make_timestamp(epoch_us({moment}))"
+
+
+def _checks(column: Column, raw_type: str, table: TableContract) -> list[Check]:
+    name, value, raw = column.name, _value(column, raw_type), _quoted(column.name)
+    found = []
+    if _is_text(raw_type):
+        found.append(Check("control_character", name, "holds a NUL character", f"contains({raw}, chr(0))"))
+    if not _fits(column, raw_type):
+        found.append(Check("wrong_type", name, f"is {raw_type}, not {_expected(column)}", f"{raw} IS NOT NULL"))
+    elif column.kind in ("date", "timestamp"):
+        found += _moment_checks(column, raw_type, value)
+    if column.kind == "state":
+        known = ", ".join(_literal(code) for code in sorted(STATE_CODES))
+        found.append(Check("unknown_state", name, "is no state code of the US", f"{value} NOT IN ({known})"))
+    if column.kind == "flag":
+        found.append(Check("wrong_type", name, "must be Y or N", f"{value} NOT IN ('Y', 'N')"))
+    if not column.nullable:
+        in_key = name in table.delta_key
+        kind = "null_key" if in_key else "null_value"
+        found.append(Check(kind, name, "must not be null", f"{value} IS NULL" + _unless_wrong(found)))
+    return found
+
+
+def _unless_wrong(found: list[Check]) -> str:
+    """A value that is null because it is wrong is told once."""
+    return "".join(f" AND NOT COALESCE({check.condition}, FALSE)" for check in found)
+
+
+def _fits(column: Column, raw_type: str) -> bool:
+    if _is_text(raw_type):
+        return True
+    if column.kind == "date":
+        return raw_type == "DATE" or raw_type in _TIMESTAMPS
+    if column.kind == "timestamp":
+        return raw_type in (*_TIMESTAMPS, "DATE", "TIMESTAMP WITH TIME ZONE")
+    return False
+
+
+def _expected(column: Column) -> str:
+    return {"date": "a date", "timestamp": "a timestamp"}.get(column.kind, "text (ids are text: leading zeros count)")
+
+
+def _moment_checks(column: Column, raw_type: str, value: str) -> Iterator[Check]:
+    raw = _quoted(column.name)
+    if _is_text(raw_type):
+        form = r"^\d{4}-\d{2}-\d{2}$" if column.kind == "date" else r"^\d{4}-\d{2}-\d{2}([T ].*)?$"
+        looks = f"regexp_full_match({_trimmed(column.name)}, '{form}')"
+        yield Check("wrong_type", column.name, "is not in ISO form", f"NOT {looks}")
+        yield Check("impossible_date", column.name, "is no date of the calendar", f"{looks} AND {value} IS NULL")
+    elif column.kind == "date" and raw_type in _TIMESTAMPS:
+        yield Check("wrong_type", column.name, "has a time of day", f"CAST({raw} AS TIMESTAMP) <> {value}")
+    yield Check(
+        "impossible_date", column.name, "is outside the years 1800 to 9999", f"year({value}) NOT BETWEEN 1800 AND 9999"
+    )
+
+
+def _unknown_change(change: str) -> Check:
+    condition = f"{change} IS NOT NULL AND {change} NOT IN ('upsert', 'delete')"
+    return Check("unknown_change", CHANGE, "must be upsert or delete", condition)
+
+
+def _for_delta(checks: list[Check], change: str) -> list[Check]:
+    """In a delta, a row that deletes needs its key only."""
+    return [
+        Check(c.kind, c.column, c.message, f"({c.condition}) AND {change} IS DISTINCT FROM 'delete'")
+        if c.kind == "null_value" and c.column != CHANGE
+        else c
+        for c in checks
+    ]

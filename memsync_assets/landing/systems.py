@@ -1,0 +1,25 @@
+"""Which systems there are: those of the configuration, and those that have landed a load."""
+
+from __future__ import annotations
+
+import duckdb
+
+from memsync_assets.landing.discovery import scan_all
+from memsync_assets.landing.manifest import MANIFEST, ManifestError, parse_manifest
+from memsync_assets.landing.validation import role_of
+from memsync_assets.settings import Project, Role
+
+
+def landed_systems(project: Project) -> dict[str, Role]:
+    """Every system by name, with its role. Reads manifests and file headers, never the mart."""
+    systems: dict[str, Role] = {name: system.role for name, system in project.settings.systems.items()}
+    with duckdb.connect(":memory:") as connection:
+        for load in scan_all(project.landing):
+            if load.system in systems:
+                continue
+            try:
+                manifest = parse_manifest((load.folder / MANIFEST).read_bytes())
+            except (ManifestError, OSError):
+                continue
+            systems[load.system] = role_of(connection, load.folder, manifest)
+    return systems

@@ -1,0 +1,256 @@
+"""Taking in a load: validated, then applied whole in one transaction, or refused whole.
+
+The tables of a system are what its loads make, applied in the order of load_id. A load that comes late, or a
+revision of an earlier one, therefore has the system's later loads applied again behind it, from the landing folder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from memsync_assets.landing.application import change_rows, clear_rows, count_rows, replace_rows
+from memsync_assets.landing.contract import contracts
+from memsync_assets.landing.discovery import FoundLoad, scan, scan_all
+from memsync_assets.landing.findings import Finding, counts
+from memsync_assets.landing.manifest import MANIFEST, Manifest, ManifestError, parse_manifest
+from memsync_assets.landing.quarantine import quarantine
+from memsync_assets.landing.validation import Validated, role_of, validate
+from memsync_assets.mart.engine import Mart
+from memsync_assets.settings import Project, Role
+
+#: DuckDB's share beside the mart's own; larger inputs spill to the home.
+_MEMORY_LIMIT = "1GB"
+
+
+@dataclass(frozen=True)
+class Applied:
+    """A load that is in the mart.
+
+    Attributes:
+        rows: rows of the load, by table.
+        mart_rows: rows that the mart now holds for the system, by table.
+        unknown_columns: columns that were kept out, by table.
+        replayed: later loads that were applied again behind it.
+    """
+
+    load: FoundLoad
+    role: Role
+    kind: str
+    revision: int
+    rows: dict[str, int]
+    mart_rows: dict[str, int]
+    unknown_columns: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    replayed: int = 0
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A load that is in quarantine. counts: findings by kind."""
+
+    load: FoundLoad
+    counts: dict[str, int]
+    quarantined_at: Path
+
+
+@dataclass(frozen=True)
+class Unchanged:
+    """A load that was applied before with the same content: nothing was done."""
+
+    load: FoundLoad
+
+
+Outcome = Applied | Refused | Unchanged
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """A load that may be applied: its manifest, and its tables once they are validated."""
+
+    load: FoundLoad
+    manifest: Manifest
+    validated: Validated
+
+
+def pending_loads(landing: Path, mart: Mart) -> list[FoundLoad]:
+    """The loads of the landing folder that the mart does not hold with this content, in order."""
+    applied = mart.fetch("SELECT system, load_id, content_hash FROM loads").to_pylist()
+    known = {(row["system"], row["load_id"]): row["content_hash"] for row in applied}
+    return [load for load in scan_all(landing) if known.get((load.system, load.load_id)) != load.content_hash]
+
+
+def take_in(project: Project, mart: Mart, load: FoundLoad, now: datetime) -> Outcome:
+    """Apply a load to the mart, or refuse it and move it to quarantine. The same load again is a no-op.
+
+    Args:
+        now: the moment that is noted as applied or refused, with a time zone.
+    """
+    earlier = _applied(mart, load.system)
+    if load.load_id in earlier and earlier[load.load_id]["content_hash"] == load.content_hash:
+        return Unchanged(load)
+    with _files(project) as connection:
+        candidate, role, findings = _validated(connection, project, load, _role_before(earlier))
+        later: list[_Candidate] = []
+        if candidate and not findings:
+            later, findings = _candidates_to_replay(connection, project, load, earlier, role)
+        if candidate is None or findings:
+            where = quarantine(load, project.home.quarantine, findings, now)
+            return Refused(load, counts(findings), where)
+        revision = int(earlier.get(load.load_id, {}).get("revision", 0)) + 1  # type: ignore[call-overload]
+        with mart.transaction():
+            _apply(mart, connection, load.system, role, candidate, later)
+            _note(mart, candidate, role, revision, now)
+        return Applied(
+            load=load,
+            role=role,
+            kind=candidate.manifest.kind,
+            revision=revision,
+            rows={table.contract.name: table.rows for table in candidate.validated.tables},
+            mart_rows={name: count_rows(mart, load.system, c) for name, c in contracts(role).items()},
+            unknown_columns={
+                table.contract.name: table.unknown_columns
+                for table in candidate.validated.tables
+                if table.unknown_columns
+            },
+            replayed=len(later),
+        )
+
+
+@contextmanager
+def _files(project: Project) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A DuckDB of its own to read files with."""
+    spill = project.home.root / "spill"
+    spill.mkdir(parents=True, exist_ok=True)
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": _MEMORY_LIMIT,
+        "temp_directory": str(spill),
+    }
+    connection = duckdb.connect(":memory:", config=config)
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def _applied(mart: Mart, system: str) -> dict[str, dict[str, object]]:
+    rows = mart.fetch(
+        "SELECT load_id, role, content_hash, revision FROM loads WHERE system = @system", {"system": system}
+    )
+    return {row["load_id"]: row for row in rows.to_pylist()}
+
+
+def _role_before(earlier: dict[str, dict[str, object]]) -> Role | None:
+    """The role that the system had in its earlier loads."""
+    roles = {row["role"] for row in earlier.values()}
+    return "downstream" if "downstream" in roles else "source" if roles else None
+
+
+def _validated(
+    connection: duckdb.DuckDBPyConnection, project: Project, load: FoundLoad, before: Role | None
+) -> tuple[_Candidate | None, Role, tuple[Finding, ...]]:
+    try:
+        manifest = parse_manifest((load.folder / MANIFEST).read_bytes())
+    except ManifestError as error:
+        return None, "source", (Finding("bad_manifest", str(error), MANIFEST),)
+    if (manifest.system, manifest.load_id) != (load.system, load.load_id):
+        message = "its system and load_id are not the names of the folders that it lies in"
+        return None, "source", (Finding("bad_manifest", message, MANIFEST),)
+    configured = project.settings.systems.get(load.system)
+    role = configured.role if configured else before or role_of(connection, load.folder, manifest)
+    validated = validate(connection, load.folder, manifest, role)
+    return _Candidate(load, manifest, validated), role, validated.findings
+
+
+def _candidates_to_replay(
+    connection: duckdb.DuckDBPyConnection,
+    project: Project,
+    load: FoundLoad,
+    earlier: dict[str, dict[str, object]],
+    role: Role,
+) -> tuple[list[_Candidate], tuple[Finding, ...]]:
+    """The system's other loads, where one that is applied comes behind this one; else nothing to do again."""
+    if not any(load_id >= load.load_id for load_id in earlier):
+        return [], ()
+    there = {other.load_id: other for other in scan(project.landing, load.system)}
+    candidates: list[_Candidate] = []
+    for load_id in sorted(earlier.keys() - {load.load_id}):
+        other = there.get(load_id)
+        if other is None or other.content_hash != earlier[load_id]["content_hash"]:
+            message = f"loads apply in order, and the applied load {load_id} is no longer in the landing folder"
+            return [], (Finding("earlier_load_missing", message),)
+        candidate, _role, findings = _validated(connection, project, other, role)
+        if candidate is None or findings:
+            message = f"loads apply in order, and the applied load {load_id} cannot be read again"
+            return [], (Finding("earlier_load_unreadable", message),)
+        candidates.append(candidate)
+    return candidates, ()
+
+
+def _apply(
+    mart: Mart,
+    connection: duckdb.DuckDBPyConnection,
+    system: str,
+    role: Role,
+    candidate: _Candidate,
+    others: Sequence[_Candidate],
+) -> None:
+    if not others:
+        _apply_one(mart, connection, system, candidate)
+        return
+    for contract in contracts(role).values():
+        clear_rows(mart, system, contract)
+    for each in sorted([candidate, *others], key=lambda c: c.load.load_id):
+        _apply_one(mart, connection, system, each)
+
+
+def _apply_one(mart: Mart, connection: duckdb.DuckDBPyConnection, system: str, candidate: _Candidate) -> None:
+    put = replace_rows if candidate.manifest.kind == "full" else change_rows
+    for table in candidate.validated.tables:
+        put(mart, connection, system, table)
+
+
+def _note(mart: Mart, candidate: _Candidate, role: Role, revision: int, now: datetime) -> None:
+    load, manifest = candidate.load, candidate.manifest
+    which: dict[str, object] = {"system": load.system, "load_id": load.load_id}
+    mart.execute("DELETE FROM loads WHERE system = @system AND load_id = @load_id", which)
+    mart.execute("DELETE FROM load_tables WHERE system = @system AND load_id = @load_id", which)
+    mart.append(
+        "loads",
+        pa.table(
+            {
+                "system": [load.system],
+                "load_id": [load.load_id],
+                "role": [role],
+                "kind": [manifest.kind],
+                "as_of": [manifest.as_of],
+                "cutoff_at": pa.array([_naive(manifest.cutoff_at)], pa.timestamp("us")),
+                "revision": pa.array([revision], pa.int32()),
+                "content_hash": [load.content_hash],
+                "applied_at": pa.array([_naive(now)], pa.timestamp("us")),
+            }
+        ),
+    )
+    tables = candidate.validated.tables
+    if tables:
+        mart.append(
+            "load_tables",
+            pa.table(
+                {
+                    "system": [load.system] * len(tables),
+                    "load_id": [load.load_id] * len(tables),
+                    "table_name": [table.contract.name for table in tables],
+                    "row_count": [table.rows for table in tables],
+                }
+            ),
+        )
+
+
+def _naive(moment: datetime | None) -> datetime | None:
+    """UTC without the zone, as the mart keeps it."""
+    return moment.astimezone(UTC).replace(tzinfo=None) if moment else None
