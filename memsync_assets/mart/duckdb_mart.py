@@ -106,15 +106,15 @@ class DuckDBMart:
         (select,) = translate(query.text, "duckdb")
         run = self.connection.execute
         run(f"CREATE OR REPLACE TEMP TABLE {_RESULT} AS {select}", bound)
-        try:
-            self._check_key(query)
-            with self.transaction():
-                self._make_room(query.table, storage, parameters or {})
-                names = _list(list(self.columns(_RESULT)))
-                run(f"INSERT INTO {_quoted(query.table)} ({names}) SELECT {names} FROM {_RESULT}")  # noqa: S608
-            return int(run(f"SELECT COUNT(*) FROM {_RESULT}").fetchall()[0][0])  # noqa: S608
-        finally:
-            run(f"DROP TABLE IF EXISTS {_RESULT}")
+        self._check_key(query)
+        with self.transaction():
+            self._make_room(query.table, storage, parameters or {})
+            names = _list(list(self.columns(_RESULT)))
+            run(f"INSERT INTO {_quoted(query.table)} ({names}) SELECT {names} FROM {_RESULT}")  # noqa: S608
+        count = int(run(f"SELECT COUNT(*) FROM {_RESULT}").fetchall()[0][0])  # noqa: S608
+        # After a failure it stays: a transaction around this takes it back, or the next store replaces it.
+        run(f"DROP TABLE {_RESULT}")
+        return count
 
     def columns(self, table: str) -> dict[str, str]:
         """See `engine.Mart.columns`."""

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import duckdb
 import pytest
 
 from memsync_assets.contacts.decisions import decision
-from memsync_assets.contacts.identity import PersonCounts, resolve_persons
+from memsync_assets.contacts.explanation import explain
+from memsync_assets.contacts.identity import PersonCounts, PersonsHeldError, resolve_persons
 from memsync_assets.contacts.legal_entities import roll_up_legal_entities
 from memsync_assets.contacts.normalize import contacts_lost, normalize_contacts
 from memsync_assets.mart.duckdb_mart import DuckDBMart
-from memsync_assets.settings import Settings
+from memsync_assets.settings import Identity, MemsyncError, Settings
 from tests.contacts.rows import contact, role, write
 
 
@@ -97,3 +99,62 @@ def test_the_same_run_again_changes_nothing(mart: DuckDBMart, settings: Settings
     counts = run(mart, settings, *rows)
     assert before == [sorted(map(repr, mart.fetch(f"SELECT * FROM {t}").to_pylist())) for t in tables]
     assert (counts.created, counts.merged, counts.split, counts.retired, counts.revived) == (0, 0, 0, 0, 0)
+
+
+def ids(mart: DuckDBMart) -> dict[str, str]:
+    rows = mart.fetch("SELECT system, contact_id, person_id FROM contact_persons").to_pylist()
+    return {f"{row['system']}:{row['contact_id']}": row["person_id"] for row in rows}
+
+
+def test_merge_alias_unmerge_and_explanation(mart: DuckDBMart, settings: Settings) -> None:
+    rows = [contact("a:1", "Mary Smith"), contact("b:1", "Mary Smith", **MARY)]
+    run(mart, settings, *rows)
+    apart = ids(mart)
+    merged = [contact("a:1", "Mary Smith", **MARY), rows[1]]
+    counts = run(mart, settings, *merged)
+    assert (counts.merged, set(ids(mart).values())) == (1, {apart["a:1"]})
+
+    explained = explain(mart, apart["b:1"])
+    assert (explained.person_id, explained.aliases) == (apart["a:1"], (apart["b:1"],))
+    assert [link.rule_name for link in explained.links] == ["email_and_name"]
+    assert {c.rule_name for c in explained.contacts} == {"email_and_name"}
+    assert {a.attribute: a.contact for a in explained.attributes}["phone"] == ("a", "1")
+
+    counts = run(mart, settings, *merged, decisions=[decision("never_link", ("a", "1"), ("b", "1"))])
+    assert (ids(mart), counts.refused_links, counts.revived) == (apart, 1, 1)
+    assert explain(mart, apart["b:1"]).links[0].is_refused
+
+
+def test_a_contact_that_goes_and_returns_keeps_its_person(mart: DuckDBMart, settings: Settings) -> None:
+    rows = [contact("a:1", "Mary Smith"), contact("a:2", "Al Jones")]
+    run(mart, settings, *rows)
+    before = ids(mart)
+    run(mart, settings, rows[1])
+    with pytest.raises(MemsyncError, match="no contact any more"):
+        explain(mart, before["a:1"])
+    run(mart, settings, *rows)
+    assert ids(mart) == before
+
+
+def test_unknown_person(mart: DuckDBMart) -> None:
+    with pytest.raises(MemsyncError, match="no person has or had"):
+        explain(mart, "P0000000001")
+
+
+def test_a_run_that_changes_too_many_persons_is_held(mart: DuckDBMart, settings: Settings) -> None:
+    strict = settings.model_copy(update={"identity": Identity(changed_share=0.5, minimum_persons=0)})
+    rows = [contact("a:1", "Mary Smith", **MARY), contact("a:2", "Al Jones"), contact("a:3", "Bo Lee")]
+    run(mart, strict, *rows)
+    before = ids(mart)
+    with pytest.raises(PersonsHeldError, match="2 of 3"):
+        run(mart, strict, rows[0])
+    assert ids(mart) == before
+
+
+def test_a_failure_half_way_leaves_persons_as_they_were(mart: DuckDBMart, settings: Settings) -> None:
+    run(mart, settings, contact("a:1", "Mary Smith"))
+    before = [mart.fetch(f"SELECT * FROM {t}") for t in ("persons", "contact_persons", "person_ids")]
+    mart.execute("DROP TABLE person_roles")  # the last table that a run writes
+    with pytest.raises(duckdb.CatalogException):
+        run(mart, settings, contact("a:1", "Maria Smith"), contact("a:2", "Al Jones"))
+    assert before == [mart.fetch(f"SELECT * FROM {t}") for t in ("persons", "contact_persons", "person_ids")]
