@@ -15,30 +15,35 @@ from memsync_assets.mart.engine import Mart
 _BATCH_ROWS = 100_000
 
 
-def replace_rows(mart: Mart, connection: duckdb.DuckDBPyConnection, system: str, table: ValidTable) -> None:
-    """A full load: the system's rows become these."""
-    contract = table.contract
-    mart.execute(
-        f"DELETE FROM {contract.mart_table} WHERE {contract.owner_column} = @system",  # noqa: S608
-        {"system": system},
-    )
+def replace_rows(mart: Mart, connection: duckdb.DuckDBPyConnection, system: str, table: ValidTable) -> int:
+    """A full load: the system's rows become these. Returns how many rows the mart must hold now."""
+    clear_rows(mart, system, table.contract)
     _append(mart, connection, system, table, where="TRUE")
+    return table.rows
 
 
-def change_rows(mart: Mart, connection: duckdb.DuckDBPyConnection, system: str, table: ValidTable) -> None:
-    """A delta: the rows of every key that it names become its upserts of that key."""
-    if not table.readers:
-        return
+def change_rows(mart: Mart, connection: duckdb.DuckDBPyConnection, system: str, table: ValidTable) -> int:
+    """A delta: the rows of every key that it names become its upserts of that key.
+
+    Returns how many rows the mart must hold now, counted from the keys.
+    """
     contract = table.contract
+    before = count_rows(mart, system, contract)
+    if not table.readers:
+        return before
     mart.append("delta_keys", _stream(connection, _union(table, contract.delta_key, "TRUE")))
     same = " AND ".join(f"d.{c} = {contract.mart_table}.{c}" for c in contract.delta_key)
-    mart.execute(
-        f"DELETE FROM {contract.mart_table} WHERE {contract.owner_column} = @system "  # noqa: S608
-        f"AND EXISTS (SELECT 1 FROM delta_keys AS d WHERE {same})",
-        {"system": system},
+    named = (
+        f"FROM {contract.mart_table} WHERE {contract.owner_column} = @system "
+        f"AND EXISTS (SELECT 1 FROM delta_keys AS d WHERE {same})"
     )
+    named_rows = mart.fetch(f"SELECT COUNT(*) AS row_count {named}", {"system": system})["row_count"][0].as_py()
+    mart.execute(f"DELETE {named}", {"system": system})
     mart.execute("DELETE FROM delta_keys")
-    _append(mart, connection, system, table, where=f"{CHANGE} = 'upsert'")
+    upserts = f"{CHANGE} = 'upsert'"
+    _append(mart, connection, system, table, where=upserts)
+    counted = f"SELECT COUNT(*) FROM ({_union(table, contract.delta_key, upserts)})"  # noqa: S608
+    return before - int(named_rows) + int(connection.execute(counted).fetchall()[0][0])
 
 
 def clear_rows(mart: Mart, system: str, contract: TableContract) -> None:

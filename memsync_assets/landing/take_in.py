@@ -200,55 +200,52 @@ def _apply(
     candidate: _Candidate,
     others: Sequence[_Candidate],
 ) -> None:
-    if not others:
-        _apply_one(mart, connection, system, candidate)
-        return
-    for contract in contracts(role).values():
-        clear_rows(mart, system, contract)
+    if others:
+        for contract in contracts(role).values():
+            clear_rows(mart, system, contract)
     for each in sorted([candidate, *others], key=lambda c: c.load.load_id):
-        _apply_one(mart, connection, system, each)
-
-
-def _apply_one(mart: Mart, connection: duckdb.DuckDBPyConnection, system: str, candidate: _Candidate) -> None:
-    put = replace_rows if candidate.manifest.kind == "full" else change_rows
-    for table in candidate.validated.tables:
-        put(mart, connection, system, table)
+        put = replace_rows if each.manifest.kind == "full" else change_rows
+        tables = each.validated.tables
+        expected = [put(mart, connection, system, table) for table in tables]
+        _note_tables(mart, each, expected)
 
 
 def _note(mart: Mart, candidate: _Candidate, role: Role, revision: int, now: datetime) -> None:
     load, manifest = candidate.load, candidate.manifest
-    which: dict[str, object] = {"system": load.system, "load_id": load.load_id}
-    mart.execute("DELETE FROM loads WHERE system = @system AND load_id = @load_id", which)
-    mart.execute("DELETE FROM load_tables WHERE system = @system AND load_id = @load_id", which)
-    mart.append(
-        "loads",
-        pa.table(
-            {
-                "system": [load.system],
-                "load_id": [load.load_id],
-                "role": [role],
-                "kind": [manifest.kind],
-                "as_of": [manifest.as_of],
-                "cutoff_at": pa.array([_naive(manifest.cutoff_at)], pa.timestamp("us")),
-                "revision": pa.array([revision], pa.int32()),
-                "content_hash": [load.content_hash],
-                "applied_at": pa.array([_naive(now)], pa.timestamp("us")),
-            }
-        ),
+    mart.execute("DELETE FROM loads WHERE system = @system AND load_id = @load_id", _key(load))
+    row = pa.table(
+        {
+            "system": [load.system],
+            "load_id": [load.load_id],
+            "role": [role],
+            "kind": [manifest.kind],
+            "as_of": [manifest.as_of],
+            "cutoff_at": pa.array([_naive(manifest.cutoff_at)], pa.timestamp("us")),
+            "revision": pa.array([revision], pa.int32()),
+            "content_hash": [load.content_hash],
+            "applied_at": pa.array([_naive(now)], pa.timestamp("us")),
+        }
     )
-    tables = candidate.validated.tables
-    if tables:
-        mart.append(
-            "load_tables",
-            pa.table(
-                {
-                    "system": [load.system] * len(tables),
-                    "load_id": [load.load_id] * len(tables),
-                    "table_name": [table.contract.name for table in tables],
-                    "row_count": [table.rows for table in tables],
-                }
-            ),
-        )
+    mart.append("loads", row)
+
+
+def _note_tables(mart: Mart, candidate: _Candidate, expected_rows: list[int]) -> None:
+    load, tables = candidate.load, candidate.validated.tables
+    mart.execute("DELETE FROM load_tables WHERE system = @system AND load_id = @load_id", _key(load))
+    rows = pa.table(
+        {
+            "system": pa.array([load.system] * len(tables), pa.string()),
+            "load_id": pa.array([load.load_id] * len(tables), pa.string()),
+            "table_name": pa.array([table.contract.name for table in tables], pa.string()),
+            "row_count": pa.array([table.rows for table in tables], pa.int64()),
+            "expected_rows": pa.array(expected_rows, pa.int64()),
+        }
+    )
+    mart.append("load_tables", rows)
+
+
+def _key(load: FoundLoad) -> dict[str, object]:
+    return {"system": load.system, "load_id": load.load_id}
 
 
 def _naive(moment: datetime | None) -> datetime | None:

@@ -14,11 +14,15 @@ CREATE TABLE loads (
     CONSTRAINT pk_loads PRIMARY KEY (system, load_id)
 );
 
+-- What each load brought. expected_rows: what the mart must hold for the system once the load is applied, counted
+-- from the load's keys and not from its result: a full load's rows, or what was there, less the delta's keys, plus its
+-- upserts.
 CREATE TABLE load_tables (
     system NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
     load_id NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
     table_name NVARCHAR(40) NOT NULL,
     row_count BIGINT NOT NULL,
+    expected_rows BIGINT NOT NULL,
     CONSTRAINT pk_load_tables PRIMARY KEY (system, load_id, table_name)
 );
 

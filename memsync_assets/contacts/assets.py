@@ -1,0 +1,99 @@
+"""Contacts in the graph: legal entities, normalized contacts, persons."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+
+import dagster as dg
+
+from memsync_assets.contacts.decisions import read_decisions
+from memsync_assets.contacts.identity import resolve_persons
+from memsync_assets.contacts.legal_entities import roll_up_legal_entities
+from memsync_assets.contacts.normalize import normalize_contacts
+from memsync_assets.mart.asset_metadata import table_results
+from memsync_assets.mart.connect import open_mart
+from memsync_assets.settings import Project
+
+_GROUP = "contacts"
+_LEGAL_ENTITIES = ("legal_entities", "group_legal_entities")
+_NORMALIZED = ("normalized_contacts", "quarantined_contacts")
+_PERSONS = ("persons", "contact_persons", "person_roles")
+
+
+def _spec(table: str, deps: list[str], description: str) -> dg.AssetSpec:
+    return dg.AssetSpec(table, deps=deps, group_name=_GROUP, kinds={"sql", "table"}, description=description)
+
+
+@dg.multi_asset(
+    name="roll_up_legal_entities",
+    specs=[
+        _spec(
+            "legal_entities",
+            ["org_units", "employer_groups"],
+            "Legal entities: what the trees of organizational units roll up to, one row each.",
+        ),
+        _spec(
+            "group_legal_entities",
+            ["org_units", "employer_groups"],
+            "The legal entity of each employer group, or why there is none (cycle, orphan, two roots).",
+        ),
+    ],
+)
+def legal_entities(project: dg.ResourceParam[Project]) -> Iterator[dg.MaterializeResult[None]]:
+    """Roll organizational units up to legal entities."""
+    with open_mart(project) as mart:
+        counts = roll_up_legal_entities(mart)
+        yield from table_results(mart, _LEGAL_ENTITIES, asdict(counts))
+
+
+@dg.multi_asset(
+    name="normalize_contacts",
+    specs=[
+        _spec(
+            "normalized_contacts",
+            ["source_contacts"],
+            "Source contacts with every value parsed: E.164 phones, USPS addresses, email status, names in parts.",
+        ),
+        _spec(
+            "quarantined_contacts",
+            ["source_contacts"],
+            "Source contacts that cannot be used, with the reason. Nothing is lost: a check counts it.",
+        ),
+    ],
+)
+def normalized_contacts(project: dg.ResourceParam[Project]) -> Iterator[dg.MaterializeResult[None]]:
+    """Parse the values of contacts; each distinct value once in its life."""
+    with open_mart(project) as mart:
+        counts = normalize_contacts(mart)
+        yield from table_results(mart, _NORMALIZED, asdict(counts))
+
+
+@dg.multi_asset(
+    name="resolve_persons",
+    specs=[
+        _spec(
+            "persons",
+            ["normalized_contacts"],
+            "The golden record of each person: one row for the human behind contacts of several systems and groups.",
+        ),
+        _spec(
+            "contact_persons",
+            ["normalized_contacts"],
+            "Which person each contact is, and the rule, score or decision that says so.",
+        ),
+        _spec(
+            "person_roles",
+            ["normalized_contacts", "source_contact_roles"],
+            "A person's roles at employer groups; at most one of a person's groups is primary.",
+        ),
+    ],
+)
+def persons(project: dg.ResourceParam[Project]) -> Iterator[dg.MaterializeResult[None]]:
+    """Resolve contacts to persons with a persistent person_id."""
+    with open_mart(project) as mart:
+        counts = resolve_persons(mart, project.settings, read_decisions(project))
+        yield from table_results(mart, _PERSONS, asdict(counts))
+
+
+ASSETS = (legal_entities, normalized_contacts, persons)
