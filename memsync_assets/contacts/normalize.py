@@ -43,20 +43,26 @@ class NormalizationCounts:
     """What `normalize_contacts` did. values_parsed: by dictionary, the values never seen before."""
 
     contacts: int
+    groups: int
     normalized: int
     quarantined: int
     values_parsed: dict[str, int]
 
 
 def normalize_contacts(mart: Mart) -> NormalizationCounts:
-    """Make normalized_contacts and quarantined_contacts from source_contacts; the two change together."""
+    """Make normalized_contacts and quarantined_contacts from source_contacts, normalized_groups from employer_groups.
+
+    The three change together.
+    """
     contacts = mart.store(read_query("contacts/contact_values"), Replace())
+    groups = mart.store(read_query("contacts/group_values"), Replace())
     parsed = {dictionary.table: complete(mart, dictionary) for dictionary in DICTIONARIES}
     compare_names(mart, "first", _FIRST_NAMES_OF_ONE_EMAIL)
     with mart.transaction():
         normalized = mart.store(read_query("contacts/normalized_contacts"), Replace(), {"many_names": MANY_NAMES})
         quarantined = mart.store(read_query("contacts/quarantined_contacts"), Replace())
-    return NormalizationCounts(contacts, normalized, quarantined, parsed)
+        mart.store(read_query("contacts/normalized_groups"), Replace())
+    return NormalizationCounts(contacts, groups, normalized, quarantined, parsed)
 
 
 def contacts_lost(mart: Mart) -> int:

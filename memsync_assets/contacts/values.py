@@ -23,24 +23,37 @@ class Dictionary:
 
     Attributes:
         table: its name in the mart.
-        raw_columns: the columns of contact_values whose values it holds.
+        sources: the tables and columns whose raw values it holds.
         parse: one raw text into a flat frozen dataclass, whose fields are the table's columns.
         version: the parser's.
     """
 
     table: str
-    raw_columns: tuple[str, ...]
+    sources: tuple[tuple[str, str], ...]
     parse: Callable[[str], Any]
     result: type
     version: int
 
 
-DICTIONARIES = (
-    Dictionary("name_values", ("name_raw",), names.parse_name, names.Name, names.VERSION),
-    Dictionary("email_values", ("email_raw",), emails.parse_email, emails.Email, emails.VERSION),
-    Dictionary("phone_values", ("phone_raw", "mobile_raw"), phones.parse_phone, phones.Phone, phones.VERSION),
-    Dictionary("address_values", ("address_raw",), addresses.parse_address, addresses.Address, addresses.VERSION),
+NAMES = Dictionary("name_values", (("contact_values", "name_raw"),), names.parse_name, names.Name, names.VERSION)
+EMAILS = Dictionary(
+    "email_values", (("contact_values", "email_raw"),), emails.parse_email, emails.Email, emails.VERSION
 )
+PHONES = Dictionary(
+    "phone_values",
+    (("contact_values", "phone_raw"), ("contact_values", "mobile_raw"), ("group_values", "phone_raw")),
+    phones.parse_phone,
+    phones.Phone,
+    phones.VERSION,
+)
+ADDRESSES = Dictionary(
+    "address_values",
+    (("contact_values", "address_raw"), ("group_values", "address_raw")),
+    addresses.parse_address,
+    addresses.Address,
+    addresses.VERSION,
+)
+DICTIONARIES = (NAMES, EMAILS, PHONES, ADDRESSES)
 
 
 def complete(mart: Mart, dictionary: Dictionary) -> int:
@@ -50,7 +63,7 @@ def complete(mart: Mart, dictionary: Dictionary) -> int:
         f"DELETE FROM {table} WHERE parser_version <> @version",  # noqa: S608
         {"version": dictionary.version},
     )
-    raw = " UNION ".join(f"SELECT v.{c} AS raw_value FROM contact_values AS v" for c in dictionary.raw_columns)  # noqa: S608
+    raw = " UNION ".join(f"SELECT v.{c} AS raw_value FROM {t} AS v" for t, c in dictionary.sources)  # noqa: S608
     unseen = mart.fetch(
         f"SELECT DISTINCT r.raw_value FROM ({raw}) AS r WHERE r.raw_value IS NOT NULL"  # noqa: S608
         f" AND NOT EXISTS (SELECT 1 FROM {table} AS t WHERE t.raw_value = r.raw_value)"

@@ -36,6 +36,15 @@ CREATE TABLE contact_values (
     CONSTRAINT pk_contact_values PRIMARY KEY (source_system, contact_id)
 );
 
+-- The same of each employer group.
+CREATE TABLE group_values (
+    source_system NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
+    group_id NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
+    phone_raw NVARCHAR(400) COLLATE Latin1_General_BIN2,
+    address_raw NVARCHAR(400) COLLATE Latin1_General_BIN2,
+    CONSTRAINT pk_group_values PRIMARY KEY (source_system, group_id)
+);
+
 -- The dictionaries: each distinct raw value, parsed once by the parser of that version. problem says why it is bad.
 CREATE TABLE name_values (
     raw_value NVARCHAR(400) COLLATE Latin1_General_BIN2 NOT NULL,
@@ -124,6 +133,23 @@ CREATE TABLE normalized_contacts (
     last_key NVARCHAR(200) COLLATE Latin1_General_BIN2,
     address_key NVARCHAR(300) COLLATE Latin1_General_BIN2,
     CONSTRAINT pk_normalized_contacts PRIMARY KEY (source_system, contact_id)
+);
+
+-- One row for each employer group: its address and phone as the dictionaries have them.
+CREATE TABLE normalized_groups (
+    source_system NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
+    group_id NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
+    group_name NVARCHAR(400) NOT NULL,
+    phone NVARCHAR(20) COLLATE Latin1_General_BIN2,
+    phone_ext NVARCHAR(20),
+    phone_problem NVARCHAR(60),
+    address_line1 NVARCHAR(200),
+    address_line2 NVARCHAR(200),
+    city NVARCHAR(100),
+    state_code NVARCHAR(2),
+    postal_code NVARCHAR(10),
+    address_problem NVARCHAR(60),
+    CONSTRAINT pk_normalized_groups PRIMARY KEY (source_system, group_id)
 );
 
 CREATE TABLE quarantined_contacts (

@@ -158,3 +158,19 @@ def test_a_failure_half_way_leaves_persons_as_they_were(mart: DuckDBMart, settin
     with pytest.raises(duckdb.CatalogException):
         run(mart, settings, contact("a:1", "Maria Smith"), contact("a:2", "Al Jones"))
     assert before == [mart.fetch(f"SELECT * FROM {t}") for t in ("persons", "contact_persons", "person_ids")]
+
+
+def test_the_main_line_of_an_employer_is_no_evidence(mart: DuckDBMart, settings: Settings) -> None:
+    write(
+        mart,
+        "employer_groups",
+        {"source_system": "a", "group_id": "G1", "group_name": "Acme", "phone": "(312) 867-5309"},
+    )
+    run(
+        mart,
+        settings,
+        contact("a:1", "Mary Smith", phone="312-867-5309"),
+        contact("b:1", "Mary Smith", phone="312-867-5309"),
+    )
+    assert persons(mart) == [{"a:1"}, {"b:1"}]
+    assert mart.fetch("SELECT phone FROM normalized_groups")["phone"].to_pylist() == ["+13128675309"]
