@@ -68,9 +68,7 @@ def run(
         datetime | None,
         typer.Option("--as-of", formats=["%Y-%m-%d"], help="Compare membership on this date."),
     ] = None,
-    plan_only: Annotated[
-        bool, typer.Option("--plan-only", help="Plan the sync and write nothing to the org.")
-    ] = False,
+    plan_only: Annotated[bool, typer.Option("--plan-only", help="Plan the sync and write nothing to the org.")] = False,
 ) -> None:
     """Take in every new load, run the whole graph once, and exit.
 
@@ -85,9 +83,7 @@ def run(
 
     if not landing.is_dir():
         raise MemsyncError(f"--landing {landing}: there is no such folder.")
-    project = replace(
-        _project(home, config, landing), as_of=as_of.date() if as_of else None, plan_only=plan_only
-    )
+    project = replace(_project(home, config, landing), as_of=as_of.date() if as_of else None, plan_only=plan_only)
     with console.status("starting") as status:
         outcome = run_graph(project, lambda step, state: status.update(f"{escape(step)}: {state}"))
     summary = summarize(project, outcome)
@@ -131,13 +127,9 @@ def dev(
         "MEMSYNC_CONFIG": str(project.config.resolve()),
         "MEMSYNC_LANDING": str(project.landing),
     }
-    console.print(
-        f"Loads that land in {escape(str(project.landing))} start runs. UI: http://127.0.0.1:{port}"
-    )
+    console.print(f"Loads that land in {escape(str(project.landing))} start runs. UI: http://127.0.0.1:{port}")
     dagster = Path(sys.executable).with_name("dagster")
-    os.execv(
-        dagster, ["dagster", "dev", "-w", str(PROJECT / "workspace.yaml"), "-h", "127.0.0.1", "-p", str(port)]
-    )
+    os.execv(dagster, ["dagster", "dev", "-w", str(PROJECT / "workspace.yaml"), "-h", "127.0.0.1", "-p", str(port)])
 
 
 def main() -> None:

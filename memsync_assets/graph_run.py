@@ -8,19 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import dagster as dg
 
 from memsync_assets.automation.instance import open_instance
 from memsync_assets.automation.progress import step_logger
-from memsync_assets.definitions import build_definitions, known_systems
+from memsync_assets.definitions import build_definitions
 from memsync_assets.landing.assets import load_key, loads_partitions, partition_key
 from memsync_assets.landing.discovery import FoundLoad
+from memsync_assets.landing.systems import applied_systems, landed_systems
 from memsync_assets.landing.take_in import pending_loads
 from memsync_assets.mart.connect import open_mart
 from memsync_assets.settings import Project
 
-_RUN_CONFIG = {"loggers": {"console": {"config": {}}}}
+_RUN_CONFIG: dict[str, Any] = {"loggers": {"console": {"config": {}}}}
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ def run_graph(project: Project, tell: Callable[[str, str], None]) -> GraphRun:
     """
     with open_mart(project) as mart:
         pending = pending_loads(project.landing, mart)
-        systems = known_systems(project, mart)
+        systems = {**landed_systems(project), **applied_systems(mart)}
     definitions = build_definitions(project, systems, loggers={"console": step_logger(tell)})
     job = definitions.resolve_implicit_global_asset_job_def()
     with open_instance(project.home) as instance:

@@ -1,7 +1,5 @@
 """Progress of an in-process run on a terminal: one line for each step, from Dagster's own events."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable
 
@@ -29,7 +27,7 @@ class _StepHandler(logging.Handler):
 def step_logger(tell: Callable[[str, str], None]) -> dg.LoggerDefinition:
     """A logger that calls `tell(step, state)` and prints nothing itself."""
 
-    @dg.logger(description="one line for each step")
+    @dg.logger
     def steps(_context: dg.InitLoggerContext) -> logging.Logger:
         logger = logging.Logger("memsync.steps", level=logging.DEBUG)
         logger.addHandler(_StepHandler(tell))

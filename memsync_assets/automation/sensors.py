@@ -1,7 +1,5 @@
 """Sensors: a complete load starts one run, once; a revision of it starts another."""
 
-from __future__ import annotations
-
 import dagster as dg
 
 from memsync_assets.landing.assets import load_key, loads_partitions, partition_key

@@ -34,7 +34,7 @@ def change_rows(mart: Mart, connection: duckdb.DuckDBPyConnection, system: str, 
     mart.append("delta_keys", _stream(connection, _union(table, contract.delta_key, "TRUE")))
     same = " AND ".join(f"d.{c} = {contract.mart_table}.{c}" for c in contract.delta_key)
     named = (
-        f"FROM {contract.mart_table} WHERE {contract.owner_column} = @system "
+        f"FROM {contract.mart_table} WHERE {contract.owner_column} = @system "  # noqa: S608
         f"AND EXISTS (SELECT 1 FROM delta_keys AS d WHERE {same})"
     )
     named_rows = mart.fetch(f"SELECT COUNT(*) AS row_count {named}", {"system": system})["row_count"][0].as_py()

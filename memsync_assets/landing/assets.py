@@ -1,10 +1,9 @@
 """The loads of each system, and the tables they fill, as Dagster shows them."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import dagster as dg
 
@@ -76,7 +75,7 @@ def build_loads_asset(system: str, role: Role, settings: Settings) -> dg.AssetsD
     return loads
 
 
-def _about(outcome: Applied | Unchanged) -> dict[str, dg.RawMetadataValue]:
+def _about(outcome: Applied | Unchanged) -> dict[str, Any]:
     if isinstance(outcome, Unchanged):
         return {"unchanged": "applied before with the same content"}
     return {

@@ -1,7 +1,5 @@
 """Checks on loads: what landed is what the mart holds."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import dagster as dg

@@ -7,6 +7,7 @@ import duckdb
 from memsync_assets.landing.discovery import scan_all
 from memsync_assets.landing.manifest import MANIFEST, ManifestError, parse_manifest
 from memsync_assets.landing.validation import role_of
+from memsync_assets.mart.engine import Mart
 from memsync_assets.settings import Project, Role
 
 
@@ -23,3 +24,9 @@ def landed_systems(project: Project) -> dict[str, Role]:
                 continue
             systems[load.system] = role_of(connection, load.folder, manifest)
     return systems
+
+
+def applied_systems(mart: Mart) -> dict[str, Role]:
+    """The systems that the mart holds loads of, even where the landing folder has been emptied."""
+    rows = mart.fetch("SELECT DISTINCT system, role FROM loads ORDER BY system, role").to_pylist()
+    return {row["system"]: row["role"] for row in rows}

@@ -6,6 +6,7 @@ The only module of the mart that knows Dagster; the assets of every domain use i
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import dagster as dg
 
@@ -18,11 +19,11 @@ def _query_of(table: str) -> Query | None:
     return next((query for query in all_queries() if query.table == table), None)
 
 
-def table_metadata(mart: Mart, table: str) -> dict[str, dg.MetadataValue | dg.RawMetadataValue]:
+def table_metadata(mart: Mart, table: str) -> dict[str, Any]:
     """The metadata of one table as it stands in the mart."""
     columns = [dg.TableColumn(name, kind) for name, kind in mart.columns(table).items()]
     counted = mart.fetch(f"SELECT COUNT(*) AS row_count FROM {table}")  # noqa: S608  (a name of our own schema)
-    metadata: dict[str, dg.MetadataValue | dg.RawMetadataValue] = {
+    metadata: dict[str, Any] = {
         "dagster/row_count": counted["row_count"][0].as_py(),
         "dagster/table_name": table,
         "dagster/column_schema": dg.MetadataValue.table_schema(dg.TableSchema(columns)),
@@ -44,7 +45,7 @@ def _lineage(query: Query) -> dg.TableColumnLineage:
 
 
 def table_results(
-    mart: Mart, tables: Sequence[str], metadata: Mapping[str, dg.RawMetadataValue] | None = None
+    mart: Mart, tables: Sequence[str], metadata: Mapping[str, Any] | None = None
 ) -> Iterator[dg.MaterializeResult[None]]:
     """A result for each of the tables that one step made; `metadata` is shown beside the first."""
     for position, table in enumerate(tables):
