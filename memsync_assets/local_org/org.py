@@ -40,7 +40,7 @@ class Usage:
         return f"api-usage={self.used}/{self.allowed}"
 
 
-@dataclass
+@dataclass(repr=False)
 class Org:
     """Everything one running org holds."""
 
@@ -54,6 +54,9 @@ class Org:
     user_id: str
     usage: Usage = field(default_factory=Usage)
     faults: Faults = field(default_factory=Faults)
+
+    def __repr__(self) -> str:
+        return f"Org({self.org_id})"
 
 
 def open_org(path: Path | str, schema: OrgSchema, app: ConnectedApp) -> Org:

@@ -116,8 +116,8 @@ class FieldDescribe(_Described):
             "idLookup": bool(given.get("externalId") or given.get("unique")),
             "restrictedPicklist": kind in ("picklist", "multipicklist") and name.endswith("__c"),
             "groupable": scalar and kind not in ("datetime", "double"),
-            "sortable": kind not in ("address", "multipicklist"),
-            "filterable": kind != "address" and given.get("length", 0) < 4000,
+            "sortable": scalar or given.get("length", 0) <= 255 and kind == "textarea",
+            "filterable": kind != "address" and not (kind == "textarea" and given.get("length", 0) > 255),
             "defaultValue": False if kind == "boolean" else None,
         }
         given = derived | given
