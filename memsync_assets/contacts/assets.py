@@ -1,7 +1,5 @@
 """Contacts in the graph: legal entities, normalized contacts, persons."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import asdict
 

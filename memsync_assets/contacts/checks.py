@@ -1,7 +1,5 @@
 """Checks on contacts: none is lost on the way to a person."""
 
-from __future__ import annotations
-
 import dagster as dg
 
 from memsync_assets.contacts.normalize import contacts_lost

@@ -65,5 +65,5 @@ def browse(url: str, profile: Path, *arguments: str) -> str:
 
 def test_the_asset_catalog_lists_both_jobs(ui: str, tmp_path: Path) -> None:
     page = browse(f"{ui}/locations/memsync/assets", tmp_path, "--dump-dom")
-    for asset in ("normalized_contacts", "salesforce_sync_results", "membership_counts"):
+    for asset in ("source_members", "normalized_contacts", "persons"):
         assert asset in page
