@@ -64,8 +64,9 @@ class _Face:
 
     async def token(self, request: Request) -> Response:
         form = {key: str(value) for key, value in (await request.form()).items()}
+        url, authorization = str(request.base_url).rstrip("/"), request.headers.get("authorization", "")
         try:
-            return _response(Answer(200, self.org.sessions.token(form, str(request.base_url).rstrip("/"))))
+            return _response(Answer(200, self.org.sessions.token(form, url, authorization)))
         except OAuthError as error:
             return _response(Answer(400, {"error": error.error, "error_description": error.description}))
 

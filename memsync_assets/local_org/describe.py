@@ -7,7 +7,7 @@ from typing import Any
 from memsync_assets.local_org.org import Org
 from memsync_assets.local_org.schema import ObjectDescribe
 
-VERSIONS = tuple(range(55, 66))
+VERSIONS = tuple(range(50, 66))
 _RESOURCES = ("sobjects", "query", "queryAll", "limits", "composite", "jobs", "tooling", "search", "recent")
 
 

@@ -6,6 +6,7 @@ live in memory: after a restart every client must log in again, as after an expi
 
 from __future__ import annotations
 
+import base64
 import hmac
 import secrets
 import time
@@ -48,13 +49,18 @@ class Sessions:
     lifetime: float = 7200.0
     _expiries: dict[str, float] = field(default_factory=dict)
 
-    def token(self, form: Mapping[str, Any], instance_url: str) -> dict[str, Any]:
-        """Answer a token request. Raises OAuthError."""
+    def token(self, form: Mapping[str, str], instance_url: str, authorization: str = "") -> dict[str, Any]:
+        """Answer a token request; the client may name itself in the form or by basic `authorization`.
+
+        Raises OAuthError.
+        """
         grant = form.get("grant_type")
         if grant == "client_credentials":
-            self._check_client(str(form.get("client_id", "")), str(form.get("client_secret", "")))
+            basic = _basic(authorization)
+            client_id, client_secret = basic or (form.get("client_id", ""), form.get("client_secret", ""))
+            self._check_client(client_id, client_secret)
         elif grant == _JWT_BEARER:
-            self._check_assertion(str(form.get("assertion", "")))
+            self._check_assertion(form.get("assertion", ""))
         else:
             raise OAuthError("unsupported_grant_type", "grant type not supported")
         token = f"{self.org_id[:15]}!{secrets.token_urlsafe(48)}"
@@ -101,3 +107,14 @@ class Sessions:
             raise OAuthError("invalid_grant", "invalid assertion") from None
         if str(claims["sub"]).lower() not in self.usernames:
             raise OAuthError("invalid_grant", "user hasn't approved this consumer")
+
+
+def _basic(authorization: str) -> tuple[str, str] | None:
+    scheme, _, encoded = authorization.partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        client_id, _, client_secret = base64.b64decode(encoded, validate=True).decode("utf-8").partition(":")
+    except ValueError:
+        raise OAuthError("invalid_client", "invalid client credentials") from None
+    return client_id, client_secret

@@ -105,7 +105,8 @@ class FieldDescribe(_Described):
     @classmethod
     def _derive(cls, given: Any) -> Any:
         kind, name = given.get("type", ""), given.get("name", "")
-        scalar = kind not in ("textarea", "address", "multipicklist")
+        long = kind == "textarea" and given.get("length", 0) > 255
+        single = kind not in ("address", "multipicklist") and not long
         derived = {
             "label": _label(name),
             "length": _LENGTHS.get(kind, 0),
@@ -115,9 +116,9 @@ class FieldDescribe(_Described):
             "soapType": _SOAP.get(kind, "xsd:string"),
             "idLookup": bool(given.get("externalId") or given.get("unique")),
             "restrictedPicklist": kind in ("picklist", "multipicklist") and name.endswith("__c"),
-            "groupable": scalar and kind not in ("datetime", "double"),
-            "sortable": scalar or given.get("length", 0) <= 255 and kind == "textarea",
-            "filterable": kind != "address" and not (kind == "textarea" and given.get("length", 0) > 255),
+            "groupable": single and kind not in ("textarea", "datetime", "double"),
+            "sortable": single,
+            "filterable": kind != "address" and not long,
             "defaultValue": False if kind == "boolean" else None,
         }
         given = derived | given
