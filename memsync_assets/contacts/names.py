@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from nameparser import HumanName
+from nameparser.config import CONSTANTS
 
 from memsync_assets.contacts.text import CAP, SEPARATOR, clean, letters_key
 
@@ -37,6 +38,16 @@ _PLACEHOLDERS = {
 }  # fmt: skip
 _COUPLE = re.compile(r"(?:\band\b|&|/|;|\bor\b)", re.IGNORECASE)
 _PARTICLES = {"de", "la", "del", "der", "den", "van", "von", "da", "di", "du", "le", "el", "bin", "ben", "y", "st"}
+# Words to which nameparser gives a meaning of their own: a name that has one is left to it.
+_SPECIAL_WORDS = frozenset(
+    set(CONSTANTS.titles)
+    | set(CONSTANTS.prefixes)
+    | set(CONSTANTS.suffix_acronyms)
+    | set(CONSTANTS.suffix_not_acronyms)
+    | set(CONSTANTS.conjunctions)
+    | set(CONSTANTS.bound_first_names)
+)
+_INITIAL = re.compile(r"[A-Za-z]\.?")
 _DEGREES = re.compile(r",?\s+(?:md|dds|phd|cpa|esq|rn|mba|sphr|phr|shrm-cp|shrm-scp|cebs)\.?$", re.IGNORECASE)
 
 
@@ -86,14 +97,38 @@ def _structured(first: str, last: str) -> Name:
 def _free_text(text: str) -> Name:
     if problem := _problem(text):
         return _no_person(problem)
-    words = text.split(" ")
-    if len(words) == 2 and all(_PLAIN_WORD.fullmatch(word) for word in words):
-        return _name(words[0], "", words[1], "")
+    if plain := _plain(text):
+        return _name(*plain)
     parsed = HumanName(_DEGREES.sub("", text))
     suffix = next((s for s in re.split(r"[,\s]+", parsed.suffix) if letters_key(s) in _SUFFIXES), "")
     if not parsed.last:
         return _name("", "", parsed.first or parsed.title, "")
     return _name(parsed.first, parsed.middle, parsed.last, suffix)
+
+
+def _plain(text: str) -> tuple[str, str, str, str] | None:
+    """First, middle, last name and suffix of `Mary A Smith Jr` and `Smith, Mary A`; None when not that plain."""
+    last, comma, rest = text.partition(", ")
+    words = rest.split(" ") + [last] if comma else text.split(" ")
+    suffix = ""
+    if len(words) > 2 and not comma and letters_key(words[-1]) in ("jr", "sr", "ii", "iii"):
+        suffix = words.pop()
+    if len(words) == 2:
+        first, middle, last = words[0], "", words[1]
+    elif len(words) == 3:
+        first, middle, last = words
+    else:
+        return None
+    if not (_PLAIN_WORD.fullmatch(last) and (_PLAIN_WORD.fullmatch(first) or _INITIAL.fullmatch(first))):
+        return None
+    if middle and not (_INITIAL.fullmatch(middle) or _PLAIN_WORD.fullmatch(middle)):
+        return None
+    special = len(words) == 3 or comma or suffix
+    if special and not _SPECIAL_WORDS.isdisjoint(word.lower().rstrip(".") for word in (first, last) if word):
+        return None
+    if len(middle) > 2 and middle.lower() in _SPECIAL_WORDS:
+        return None
+    return first, middle, last, suffix
 
 
 def _problem(text: str) -> str | None:
