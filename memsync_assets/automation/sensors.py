@@ -20,7 +20,7 @@ def build_landing_sensor(systems: list[str]) -> dg.SensorDefinition:
 
     @dg.sensor(
         name="landed_loads",
-        target=dg.AssetSelection.all(),
+        asset_selection=dg.AssetSelection.all(),
         minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Starts one run for each complete load that lands: it, then all that is downstream of it.",
@@ -57,5 +57,10 @@ def _request(context: dg.SensorEvaluationContext, load: FoundLoad) -> dg.RunRequ
         run_key=f"{load.system}/{partition_key(load)}",
         partition_key=partition_key(load),
         asset_selection=sorted(selection.resolve(graph)),
-        tags={"memsync/system": load.system, "memsync/load": load.load_id},
+        # The partition is new with this tick: Dagster takes the tag as it is, and would look the key up otherwise.
+        tags={
+            "dagster/partition": partition_key(load),
+            "memsync/system": load.system,
+            "memsync/load": load.load_id,
+        },
     )

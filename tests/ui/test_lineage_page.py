@@ -63,7 +63,7 @@ def browse(url: str, profile: Path, *arguments: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, timeout=180, check=True).stdout
 
 
-def test_the_asset_catalog_lists_both_jobs(ui: str, tmp_path: Path) -> None:
-    page = browse(f"{ui}/locations/memsync/assets", tmp_path, "--dump-dom")
-    for asset in ("source_members", "normalized_contacts", "persons"):
-        assert asset in page
+def test_the_lineage_page_shows_every_group(ui: str, tmp_path: Path) -> None:
+    page = browse(f"{ui}/asset-groups", tmp_path, "--window-size=2000,1100", "--dump-dom")
+    for group in ("loads", "source", "downstream", "contacts"):
+        assert f">{group}<" in page
