@@ -81,9 +81,7 @@ class Breaker(Section):
     """A plan beyond these bounds is not applied until a person approves it."""
 
     changed_share: float = Field(default=0.25, ge=0, le=1, description="share of an object's live records")
-    minimum_records: int = Field(
-        default=200, ge=0, description="below this many changes the share is not asked"
-    )
+    minimum_records: int = Field(default=200, ge=0, description="below this many changes the share is not asked")
     removals: int = Field(default=100, ge=0, description="deletes and deactivations of one object")
 
 
@@ -95,17 +93,11 @@ class Salesforce(Section):
     )
     domain: str = Field(default="", description="My Domain host of a real org, e.g. acme.my.salesforce.com")
     api_version: str = "62.0"
-    upload_specifications: str = Field(
-        default="upload_specifications", description="folder beside the config"
-    )
+    upload_specifications: str = Field(default="upload_specifications", description="folder beside the config")
     allow_production: bool = False
-    bulk_above: int = Field(
-        default=2000, ge=0, description="records of an object above which Bulk 2.0 is used"
-    )
+    bulk_above: int = Field(default=2000, ge=0, description="records of an object above which Bulk 2.0 is used")
     api_calls_reserved: int = Field(default=1000, ge=0, description="calls of the day left to others")
-    breaker: dict[str, Breaker] = Field(
-        default_factory=dict, description="by object; `default` for the others"
-    )
+    breaker: dict[str, Breaker] = Field(default_factory=dict, description="by object; `default` for the others")
 
 
 class Identity(Section):

@@ -109,7 +109,7 @@ def _free_text(text: str) -> Name:
 def _plain(text: str) -> tuple[str, str, str, str] | None:
     """First, middle, last name and suffix of `Mary A Smith Jr` and `Smith, Mary A`; None when not that plain."""
     last, comma, rest = text.partition(", ")
-    words = rest.split(" ") + [last] if comma else text.split(" ")
+    words = [*rest.split(" "), last] if comma else text.split(" ")
     suffix = ""
     if len(words) > 2 and not comma and letters_key(words[-1]) in ("jr", "sr", "ii", "iii"):
         suffix = words.pop()

@@ -11,10 +11,11 @@ from collections.abc import Awaitable, Callable
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from memsync_assets.local_org import composite, control, describe, rest, soap
@@ -39,6 +40,20 @@ class Protocol(HttpToolsProtocol):
         self.scope["extensions"] = {_TRANSPORT: {"transport": self.transport}}
 
 
+class OneSlash:
+    """Takes `//services/...` for `/services/...`, as Salesforce does; its own command line sends it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on."""
+        if scope["type"] == "http" and scope["path"].startswith("//"):
+            scope["path"] = "/" + scope["path"].lstrip("/")
+            scope["raw_path"] = b"/" + scope["raw_path"].lstrip(b"/")
+        await self.app(scope, receive, send)
+
+
 def make_app(org: Org) -> Starlette:
     """The ASGI application of one org, with its bulk jobs under way."""
     bulk = BulkApi(org)
@@ -47,13 +62,16 @@ def make_app(org: Org) -> Starlette:
     return Starlette(
         routes=[
             Route("/services/oauth2/token", face.token, methods=["POST"]),
+            Route("/services/oauth2/userinfo", face.userinfo, methods=["GET", "POST"]),
+            Route("/id/{org}/{user}", face.userinfo),
             Route("/services/data", face.versions),
             Route("/services/data/", face.versions),
             Route("/services/data/{rest:path}", face.data, methods=_METHODS),
             Route("/services/Soap/u/{version}", face.soap, methods=["POST"]),
             Route("/services/Soap/u/{version}/{org}", face.soap, methods=["POST"]),
             Route("/control/faults", face.control, methods=_METHODS),
-        ]
+        ],
+        middleware=[Middleware(OneSlash)],
     )
 
 
@@ -69,6 +87,13 @@ class _Face:
             return _response(Answer(200, self.org.sessions.token(form, url, authorization)))
         except OAuthError as error:
             return _response(Answer(400, {"error": error.error, "error_description": error.description}))
+
+    async def userinfo(self, request: Request) -> Response:
+        try:
+            self.org.sessions.check(_token(request.headers.get("authorization", "")))
+        except OrgError as error:
+            return _response(Answer(error.status, [error.as_request_error()]))
+        return _response(Answer(200, describe.user(self.org)))
 
     async def versions(self, request: Request) -> Response:
         return _response(Answer(200, describe.versions()))
@@ -112,13 +137,17 @@ class _Face:
 
     async def _answer(self, call: Call) -> Answer:
         try:
-            self.org.sessions.check(call.headers.get("authorization", "").partition(" ")[2])
+            self.org.sessions.check(_token(call.headers.get("authorization", "")))
             self.org.usage.count()
         except OrgError as error:
             return Answer(error.status, [error.as_request_error()])
         answer = await run_in_threadpool(self.api.handle, call)
         limits = {"Sforce-Limit-Info": self.org.usage.header}
         return Answer(answer.status, answer.body, {**limits, **answer.headers})
+
+
+def _token(authorization: str) -> str:
+    return authorization.partition(" ")[2]
 
 
 class _Cut(Response):

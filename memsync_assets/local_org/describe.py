@@ -6,6 +6,7 @@ from typing import Any
 
 from memsync_assets.local_org.org import Org
 from memsync_assets.local_org.schema import ObjectDescribe
+from memsync_assets.local_org.soql_sql import Statement
 
 VERSIONS = tuple(range(50, 66))
 _RESOURCES = ("sobjects", "query", "queryAll", "limits", "composite", "jobs", "tooling", "search", "recent")
@@ -56,3 +57,39 @@ def limits(org: Org) -> dict[str, dict[str, int]]:
         "DailyBulkV2QueryJobs": {"Max": 10_000, "Remaining": 10_000},
         "DataStorageMB": {"Max": 1_024, "Remaining": 1_024},
     }
+
+
+def user(org: Org) -> dict[str, Any]:
+    """Who a token speaks for."""
+    known = org.store.by_ids(org.schema.sobject("User"), [org.user_id])[org.user_id]
+    return {
+        "sub": org.user_id,
+        "user_id": org.user_id,
+        "organization_id": org.org_id,
+        "preferred_username": known["Username"],
+        "username": known["Username"],
+        "name": known["Name"],
+        "email": known["Email"],
+        "user_type": "STANDARD",
+        "active": True,
+    }
+
+
+def columns(statement: Statement) -> dict[str, Any]:
+    """The columns of a query, as the query resource gives them for `columns=true` (undocumented, sf asks so)."""
+    shown: list[dict[str, Any]] = []
+    for column in statement.columns:
+        level = shown
+        for name in column.path:
+            known = next((one for one in level if one["columnName"] == name), None)
+            if known is None:
+                known = _column(name, statement.aggregate and column.field is None)
+                level.append(known)
+            level = known["joinColumns"]
+    for child in statement.children:
+        shown.append({**_column(child.name, aggregate=True), "joinColumns": [_column("Id", aggregate=False)]})
+    return {"columnMetadata": shown, "entityName": statement.sobject.name, "keyPrefix": statement.sobject.keyPrefix}
+
+
+def _column(name: str, aggregate: bool) -> dict[str, Any]:
+    return {"columnName": name, "displayName": name, "aggregate": aggregate, "joinColumns": []}

@@ -64,6 +64,8 @@ def _run_query(asked: Asked, *, deleted: bool) -> Answer:
     text = asked.call.params.get("q")
     if not text:
         raise OrgError("MALFORMED_QUERY", "A query string has to be specified")
+    if asked.call.params.get("columns") == "true":
+        return Answer(200, describe.columns(asked.org.queries.statement(text, deleted=deleted)))
     return Answer(200, _page(asked.org.queries.run(text, asked.base, deleted=deleted, size=size), asked.base))
 
 

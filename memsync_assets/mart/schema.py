@@ -9,9 +9,7 @@ from memsync_assets.mart.engine import Mart
 from memsync_assets.mart.queries import SQL
 from memsync_assets.settings import MemsyncError
 
-_VERSIONS = (
-    "CREATE TABLE schema_versions (version NVARCHAR(100) NOT NULL, CONSTRAINT pk_v PRIMARY KEY (version))"
-)
+_VERSIONS = "CREATE TABLE schema_versions (version NVARCHAR(100) NOT NULL, CONSTRAINT pk_v PRIMARY KEY (version))"
 
 
 def migrate(mart: Mart) -> list[str]:

@@ -1,0 +1,196 @@
+"""Bad input: refused whole with its reason, and the rest goes on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from memsync_assets.landing.take_in import Applied, Refused
+from tests.landing.conftest import Landing, member, sha256
+
+Members = list[dict[str, object]]
+
+
+def reason(outcome: Refused) -> dict[str, list[dict[str, object]]]:
+    return json.loads((outcome.quarantined_at / "reason.json").read_text())
+
+
+def refuse(landing: Landing, load_id: str = "01") -> Refused:
+    outcome = landing.take_in("west", load_id)
+    assert isinstance(outcome, Refused)
+    return outcome
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+@pytest.mark.parametrize(
+    ("rows", "kind", "row", "column"),
+    [
+        ([member("a"), member("b", state_code="ZZ")], "unknown_state", 2, "state_code"),
+        ([member("a"), member("b", state_code="il")], "unknown_state", 2, "state_code"),
+        ([member("a", effective_date="2026-02-30")], "impossible_date", 1, "effective_date"),
+        ([member("a", effective_date="0026-02-03")], "impossible_date", 1, "effective_date"),
+        ([member("a", effective_date="11/20/2026")], "wrong_type", 1, "effective_date"),
+        ([member("a", changed_at="yesterday")], "wrong_type", 1, "changed_at"),
+        ([member("a"), member("  ")], "null_key", 2, "member_id"),
+        ([member("a"), member("b", group_id=None)], "null_value", 2, "group_id"),
+        ([member("a"), member("b"), member(" a ")], "repeated_key", 1, "member_id, effective_date"),
+        ([member("a\0b")], "control_character", 1, "member_id"),
+    ],
+)
+def test_a_wrong_row_refuses_the_load_and_is_named(
+    landing: Landing, rows: Members, kind: str, row: int, column: str, ending: str
+) -> None:
+    landing.write("west", "01", {"members": rows}, ending=ending)
+    outcome = refuse(landing)
+    found = reason(outcome)["findings"]
+    assert {finding["kind"] for finding in found} == {kind}
+    assert (found[0]["file"], found[0]["row"], found[0]["column"]) == (f"members.{ending}", row, column)
+    assert landing.rows("SELECT member_id FROM source_members") == []
+
+
+def test_no_value_of_a_member_is_in_the_reason(landing: Landing) -> None:
+    landing.write("west", "01", {"members": [member("SECRET-1", state_code="SECRET"), member("SECRET-1")]})
+    assert "SECRET" not in (refuse(landing).quarantined_at / "reason.json").read_text()
+
+
+def test_at_most_a_hundred_findings_of_a_kind_are_listed_and_all_are_counted(landing: Landing) -> None:
+    landing.write("west", "01", {"members": [member(f"m{i}", state_code="ZZ") for i in range(250)]})
+    outcome = refuse(landing)
+    assert outcome.counts == {"unknown_state": 250}
+    assert len(reason(outcome)["findings"]) == 100
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-20])
+
+
+def spoil_text(path: Path) -> None:
+    path.write_bytes(path.read_bytes() + b"\xff\xfe,\xff\n")
+
+
+def ragged(path: Path) -> None:
+    path.write_bytes(path.read_bytes() + b"only-one-cell\n")
+
+
+def nul(path: Path) -> None:
+    path.write_bytes(path.read_bytes().replace(b"G1", b"G\0"))
+
+
+def repeat_header(path: Path) -> None:
+    path.write_bytes(path.read_bytes().replace(b"plan_code", b"group_id"))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "ending", "kind"),
+    [
+        (truncate, "parquet", "unreadable_file"),
+        (truncate, "csv.gz", "unreadable_file"),
+        (spoil_text, "csv", "unreadable_file"),
+        (ragged, "csv", "unreadable_file"),
+        (nul, "csv", "control_character"),
+        (repeat_header, "csv", "unreadable_file"),
+        (lambda path: path.write_bytes(b""), "csv", "unreadable_file"),
+        (lambda path: path.write_bytes(b""), "parquet", "unreadable_file"),
+    ],
+)
+def test_a_spoilt_file_is_refused_even_with_the_right_checksum(
+    landing: Landing, spoil: Callable[[Path], None], ending: str, kind: str
+) -> None:
+    folder = landing.write("west", "01", {"members": [member("a"), member("b")]}, ending=ending)
+    path = folder / f"members.{ending}"
+    spoil(path)
+    files = [{"name": path.name, "rows": 2, "sha256": sha256(path)}]
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps({**manifest, "tables": {"members": {"files": files}}}))
+    assert kind in refuse(landing).counts
+
+
+def test_a_wrong_checksum_a_wrong_count_and_a_missing_file(landing: Landing) -> None:
+    folder = landing.write("west", "01", {"members": [member("a")]})
+    manifest = json.loads((folder / "manifest.json").read_text())
+    file = manifest["tables"]["members"]["files"][0]
+    for load_id, change, kind in (
+        ("02", {"sha256": "0" * 64}, "wrong_checksum"),
+        ("03", {"rows": 10_000_000_000}, "wrong_row_count"),
+        ("04", {"name": "elsewhere.csv"}, "missing_file"),
+    ):
+        tables = {"members": {"files": [{**file, **change}]}}
+        landing.write("west", load_id, {"members": [member("a")]}, manifest={"tables": tables})
+        assert refuse(landing, load_id).counts == {kind: 1}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"contract": 2},
+        {"kind": "partial"},
+        {"as_of": "2026-02-30"},
+        {"system": "east"},
+        {"load_id": "../01"},
+        {"load_id": "a/b"},
+        {"tables": {"members": {"files": [{"name": "../members.csv", "rows": 1, "sha256": "0" * 64}]}}},
+        {"tables": {"members": {"files": [{"name": "/etc/passwd.csv", "rows": 1, "sha256": "0" * 64}]}}},
+        {"tables": {"members": {"files": [{"name": "members.csv", "rows": -1, "sha256": "0" * 64}]}}},
+        {"tables": {"members": {"files": [{"name": "members.exe", "rows": 1, "sha256": "0" * 64}]}}},
+        {"tables": {"members": {"files": [{"name": "members.csv", "rows": 1, "sha256": "0" * 64}] * 2}}},
+        {"tables": None},
+    ],
+)
+def test_a_bad_manifest_is_refused(landing: Landing, change: dict[str, object]) -> None:
+    landing.write("west", "01", {"members": [member("a")]}, manifest=change)
+    assert refuse(landing).counts == {"bad_manifest": 1}
+
+
+def test_a_manifest_that_is_no_json_is_refused(landing: Landing) -> None:
+    folder = landing.write("west", "01", {"members": [member("a")]})
+    (folder / "manifest.json").write_text("{")
+    assert refuse(landing).counts == {"bad_manifest": 1}
+
+
+def test_a_link_to_a_file_elsewhere_is_refused(landing: Landing, tmp_path: Path) -> None:
+    folder = landing.write("west", "01", {"members": [member("a")]})
+    elsewhere = tmp_path / "elsewhere.csv"
+    (folder / "members.csv").rename(elsewhere)
+    (folder / "members.csv").symlink_to(elsewhere)
+    assert refuse(landing).counts == {"missing_file": 1}
+    assert elsewhere.exists()
+
+
+def test_a_missing_column_and_an_unknown_table(landing: Landing) -> None:
+    rows: Members = [{"member_id": "a", "state_code": "IL", "effective_date": "2026-01-01"}]
+    landing.write("west", "01", {"members": rows, "claims": [{"claim_id": "1"}]})
+    assert refuse(landing).counts == {"missing_column": 1, "unknown_table": 1}
+
+
+def test_a_delta_without_its_change_column_and_with_an_unknown_change(landing: Landing) -> None:
+    landing.write("west", "01", {"members": [member("a")]}, kind="delta")
+    assert refuse(landing).counts == {"missing_column": 1}
+    landing.write("west", "02", {"members": [{"change": "insert", **member("a")}]}, kind="delta")
+    assert refuse(landing, "02").counts == {"unknown_change": 1}
+
+
+def test_ids_that_were_numbers_have_lost_their_zeros_and_are_refused(landing: Landing) -> None:
+    folder = landing.write("west", "01", {"members": [member("a")]}, ending="parquet")
+    path = folder / "members.parquet"
+    table = pq.read_table(path)
+    pq.write_table(table.set_column(0, "member_id", pa.array([42])), path)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["tables"]["members"]["files"][0]["sha256"] = sha256(path)
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    assert refuse(landing).counts == {"wrong_type": 1}
+
+
+def test_a_refused_load_breaks_nothing_else_and_can_land_again(landing: Landing) -> None:
+    landing.write("west", "01", {"members": [member("a", state_code="ZZ")]})
+    landing.write("west", "02", {"members": [member("b")]})
+    refuse(landing)
+    assert not (landing.project.landing / "west" / "01").exists()
+    assert isinstance(landing.take_in("west", "02"), Applied)
+    landing.write("west", "01", {"members": [member("a")]})
+    assert isinstance(landing.take_in("west", "01"), Applied)
+    assert landing.rows("SELECT member_id FROM source_members") == [("b",)]

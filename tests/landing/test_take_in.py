@@ -1,0 +1,225 @@
+"""Taking in loads: applied whole, in order, once."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from memsync_assets.landing.take_in import Applied, Refused, Unchanged, pending_loads
+from memsync_assets.mart.connect import open_mart
+from tests.landing.conftest import Landing, member, sha256
+
+MEMBERS = "SELECT member_id, group_id FROM source_members ORDER BY member_id, effective_date"
+
+
+@pytest.mark.parametrize("ending", ["parquet", "csv", "csv.gz"])
+def test_a_full_load_becomes_the_table_whatever_its_format(landing: Landing, ending: str) -> None:
+    landing.write("west", "01", {"members": [member("0042"), member("k1"), member("K1")]}, ending=ending)
+    outcome = landing.take_in("west", "01")
+    assert isinstance(outcome, Applied)
+    assert outcome.role == "source"
+    assert landing.rows(MEMBERS) == [("0042", "G1"), ("K1", "G1"), ("k1", "G1")]
+
+
+def test_values_keep_their_meaning(landing: Landing) -> None:
+    rows = [
+        member("  a1  ", subscriber_id="", changed_at="2026-11-19T23:30:00-05:00", plan_code=None),
+        member("b2", subscriber_id="s", changed_at="2026-11-19 23:30:00", termination_date="9999-12-31"),
+    ]
+    landing.write("west", "01", {"members": rows})
+    assert isinstance(landing.take_in("west", "01"), Applied)
+    assert landing.rows(
+        "SELECT member_id, subscriber_id, plan_code, changed_at, termination_date FROM source_members"
+        " ORDER BY member_id"
+    ) == [
+        ("a1", None, None, dt.datetime(2026, 11, 20, 4, 30), None),
+        ("b2", "s", "P1", dt.datetime(2026, 11, 19, 23, 30), dt.date(9999, 12, 31)),
+    ]
+
+
+def test_parquet_brings_its_own_types(landing: Landing) -> None:
+    folder = landing.write("west", "01", {"members": [member("a")]}, ending="parquet")
+    table = pa.table(
+        {
+            "member_id": pa.array(["a"]).dictionary_encode(),
+            "group_id": ["G1"],
+            "state_code": ["IL"],
+            "plan_code": pa.nulls(1),
+            "effective_date": pa.array([dt.date(2026, 1, 1)]),
+            "termination_date": pa.array([dt.datetime(2026, 12, 31)], pa.timestamp("ns")),
+            "changed_at": pa.array([dt.datetime(2026, 11, 20, 4, 30, tzinfo=dt.UTC)], pa.timestamp("us", tz="UTC")),
+        }
+    )
+    pq.write_table(table, folder / "members.parquet")
+    files = [{"name": "members.parquet", "rows": 1, "sha256": sha256(folder / "members.parquet")}]
+    landing.write("west", "02", {}, manifest={"tables": {"members": {"files": files}}})
+    (folder / "members.parquet").rename(landing.project.landing / "west" / "02" / "members.parquet")
+    assert isinstance(landing.take_in("west", "02"), Applied)
+    assert landing.rows("SELECT member_id, effective_date, termination_date, changed_at FROM source_members") == [
+        ("a", dt.date(2026, 1, 1), dt.date(2026, 12, 31), dt.datetime(2026, 11, 20, 4, 30))
+    ]
+
+
+def test_a_delta_is_applied_on_the_key(landing: Landing) -> None:
+    landing.write("west", "01", {"members": [member("a"), member("b"), member("b", effective_date="2026-06-01")]})
+    landing.write(
+        "west",
+        "02",
+        {
+            "members": [
+                {"change": "upsert", **member("a", group_id="G2")},
+                {"change": "delete", "member_id": "b", "effective_date": "2026-01-01"},
+                {"change": "upsert", **member("c")},
+            ]
+        },
+        kind="delta",
+    )
+    landing.take_in("west", "01")
+    outcome = landing.take_in("west", "02")
+    assert isinstance(outcome, Applied)
+    assert outcome.mart_rows["members"] == 3
+    assert landing.rows(MEMBERS) == [("a", "G2"), ("b", "G1"), ("c", "G1")]
+
+
+def test_a_downstream_system_is_known_by_its_members_and_may_repeat_them(landing: Landing) -> None:
+    landing.write("claims", "01", {"members": [{"source_system": "west", **member("a")}] * 2})
+    outcome = landing.take_in("claims", "01")
+    assert isinstance(outcome, Applied)
+    assert outcome.role == "downstream"
+    assert (
+        landing.rows("SELECT downstream_system, source_system, member_id FROM downstream_members")
+        == [("claims", "west", "a")] * 2
+    )
+
+
+def test_a_missing_table_is_unchanged_and_an_empty_one_means_none(landing: Landing) -> None:
+    group = {"group_id": "G1", "group_name": "Acme", "ihm_indicator": "Y"}
+    landing.write("west", "01", {"members": [member("a")], "groups": [group]})
+    landing.write("west", "02", {"members": []})
+    landing.take_in("west", "01")
+    landing.take_in("west", "02")
+    assert landing.rows("SELECT member_id FROM source_members") == []
+    assert landing.rows("SELECT group_id FROM employer_groups") == [("G1",)]
+
+
+def test_the_same_load_again_is_a_no_op_and_other_content_a_revision(landing: Landing) -> None:
+    landing.write("west", "01", {"members": [member("a")]})
+    landing.take_in("west", "01")
+    assert isinstance(landing.take_in("west", "01"), Unchanged)
+    landing.write("west", "01", {"members": [member("b")]})
+    outcome = landing.take_in("west", "01")
+    assert isinstance(outcome, Applied)
+    assert outcome.revision == 2
+    assert landing.rows(MEMBERS) == [("b", "G1")]
+
+
+def test_a_late_load_is_applied_in_its_place(landing: Landing) -> None:
+    landing.write("west", "01", {"members": [member("a"), member("b")]})
+    landing.write("west", "03", {"members": [{"change": "delete", **member("a")}]}, kind="delta")
+    landing.take_in("west", "01")
+    landing.take_in("west", "03")
+    landing.write("west", "02", {"members": [{"change": "upsert", **member("a", group_id="G9")}]}, kind="delta")
+    outcome = landing.take_in("west", "02")
+    assert isinstance(outcome, Applied)
+    assert outcome.replayed == 2
+    assert landing.rows(MEMBERS) == [("b", "G1")]
+
+
+def test_a_late_load_is_refused_when_the_loads_to_apply_again_are_gone(landing: Landing) -> None:
+    folder = landing.write("west", "02", {"members": [member("a")]})
+    landing.take_in("west", "02")
+    (folder / "manifest.json").unlink()
+    landing.write("west", "01", {"members": [member("b")]})
+    outcome = landing.take_in("west", "01")
+    assert isinstance(outcome, Refused)
+    assert outcome.counts == {"earlier_load_missing": 1}
+    assert landing.rows(MEMBERS) == [("a", "G1")]
+
+
+def test_unknown_columns_are_kept_out_and_named(landing: Landing) -> None:
+    landing.write("west", "01", {"members": [member("a", shoe_size="44")]})
+    outcome = landing.take_in("west", "01")
+    assert isinstance(outcome, Applied)
+    assert outcome.unknown_columns == {"members": ("shoe_size",)}
+
+
+def test_pending_loads_are_those_that_the_mart_does_not_hold(landing: Landing) -> None:
+    landing.write("west", "02", {"members": [member("a")]})
+    landing.write("west", "01", {"members": [member("a")]})
+    (landing.project.landing / "west" / "03-no-manifest-yet").mkdir()
+    landing.take_in("west", "01")
+    with open_mart(landing.project) as mart:
+        assert [load.load_id for load in pending_loads(landing.project.landing, mart)] == ["02"]
+
+
+KILLED = """
+import os, signal, sys
+from memsync_assets.landing import take_in as module
+from tests.landing.conftest import Landing
+from memsync_assets.settings import Home, Project, Reconciliation, Scope, Settings
+from pathlib import Path
+
+root, where = Path(sys.argv[1]), sys.argv[2]
+original = getattr(module, where)
+
+def killed(*arguments, **named):
+    if sys.argv[3] == "after":
+        original(*arguments, **named)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+setattr(module, where, killed)
+settings = Settings(reconciliations={"ihm": Reconciliation(scope=Scope(flagged=True))})
+Landing(Project(settings, Home(root / "home"), root / "landing")).take_in("west", sys.argv[4])
+"""
+
+
+@pytest.mark.parametrize(
+    ("where", "moment"),
+    [("validate", "after"), ("_apply", "before"), ("_apply", "after"), ("_note", "after"), ("count_rows", "before")],
+)
+def test_killed_at_any_point_the_next_run_neither_loses_nor_repeats(
+    landing: Landing, tmp_path: Path, where: str, moment: str
+) -> None:
+    landing.write("west", "01", {"members": [member("a"), member("b")]})
+    landing.take_in("west", "01")
+    landing.write("west", "02", {"members": [{"change": "upsert", **member("b", group_id="G7")}]}, kind="delta")
+    project = Path(__file__).resolve().parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, str(tmp_path), where, moment, "02"],
+        cwd=project,
+        env={**os.environ, "PYTHONPATH": str(project)},
+        check=False,
+    )
+    assert done.returncode == -signal.SIGKILL
+    landing.take_in("west", "02")
+    assert landing.rows(MEMBERS) == [("a", "G1"), ("b", "G7")]
+    assert landing.rows("SELECT COUNT(*) AS n FROM delta_keys") == [(0,)]
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_killed_around_the_move_to_quarantine_the_load_is_refused_once(
+    landing: Landing, tmp_path: Path, moment: str
+) -> None:
+    landing.write("west", "01", {"members": [member("a", state_code="ZZ")]})
+    project = Path(__file__).resolve().parents[2]
+    subprocess.run(
+        [sys.executable, "-c", KILLED, str(tmp_path), "quarantine", moment, "01"],
+        cwd=project,
+        env={**os.environ, "PYTHONPATH": str(project)},
+        check=False,
+    )
+    with open_mart(landing.project) as mart:
+        left = pending_loads(landing.project.landing, mart)
+    assert len(left) == (1 if moment == "before" else 0)
+    for load in left:
+        assert isinstance(landing.take_in("west", load.load_id), Refused)
+    assert len(list((tmp_path / "home" / "quarantine" / "west").iterdir())) == 1
+    assert not (landing.project.landing / "west" / "01").exists()
