@@ -21,6 +21,8 @@ PROJECT = _HERE.parent if (_HERE.parent / "sql").is_dir() else _HERE / "_project
 DEFAULT_CONFIG = PROJECT / "config" / "memsync.yaml"
 
 Role = Literal["source", "downstream"]
+Level = Literal["source", "group", "state", "plan"]
+Kind = Literal["missing", "extra", "duplicate", "wrong_group", "wrong_state", "wrong_plan", "stale_dates"]
 
 
 class MemsyncError(Exception):
@@ -63,9 +65,9 @@ class Reconciliation(Section):
     scope: Scope
     sources: tuple[str, ...] = Field(default=(), description="empty: every source system")
     downstream_systems: tuple[str, ...] = Field(default=(), description="empty: every downstream system")
-    levels: tuple[str, ...] = ("source", "group", "state")
-    tolerance: dict[str, Tolerance] = Field(default_factory=dict, description="by level")
-    owners: dict[str, str] = Field(default_factory=dict, description="who works a kind of discrepancy off")
+    levels: tuple[Level, ...] = ("source", "group", "state")
+    tolerance: dict[Level, Tolerance] = Field(default_factory=dict, description="by level")
+    owners: dict[Kind, str] = Field(default_factory=dict, description="who works a kind of discrepancy off")
     business_days: int = Field(default=10, ge=1, description="the time to work a discrepancy off")
 
 

@@ -1,0 +1,69 @@
+"""The comparison: scope, findings and counts of every reconciliation with every downstream system.
+
+The rules are SQL under sql/parity/; here they are run in their order. LANDING's semantics of parity hold to the letter:
+only active rows of groups in scope count, on either side.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+from memsync_assets.mart.engine import Mart, Replace, ReplacePartition
+from memsync_assets.mart.queries import read_query
+from memsync_assets.parity.reconciliations import (
+    Comparison,
+    latest_as_of,
+    planned_comparisons,
+    write_configuration,
+    write_scope,
+)
+from memsync_assets.settings import Settings
+
+_PARTITION = ReplacePartition(("reconciliation", "as_of", "downstream_system"))
+
+
+@dataclass(frozen=True)
+class ComparisonCounts:
+    """What one comparison found; counts of members and of cells."""
+
+    reconciliation: str
+    downstream_system: str
+    groups_in_scope: int
+    compared_rows: int
+    findings: int
+    cells: int
+
+
+def compare_membership(mart: Mart, settings: Settings, as_of: date | None) -> list[ComparisonCounts]:
+    """Compare all that has been loaded, on an as-of date; None: the latest of the loads.
+
+    Run again, it finds the same: the tables' partitions of the date are replaced, each comparison in a transaction.
+    """
+    date_compared = as_of or latest_as_of(mart)
+    if date_compared is None:
+        return []
+    write_configuration(mart, settings)
+    scopes = {
+        name: write_scope(mart, name, reconciliation, date_compared)
+        for name, reconciliation in settings.reconciliations.items()
+    }
+    return [
+        _compare(mart, comparison, scopes[comparison.reconciliation])
+        for comparison in planned_comparisons(mart, settings, date_compared)
+    ]
+
+
+def _compare(mart: Mart, comparison: Comparison, groups_in_scope: int) -> ComparisonCounts:
+    parameters = comparison.parameters
+    with mart.transaction():
+        compared = mart.store(read_query("parity/compared_rows"), Replace(), parameters)
+        mart.store(read_query("parity/member_findings"), Replace(), parameters)
+        mart.store(read_query("parity/cell_counts"), Replace(), parameters)
+        mart.store(read_query("parity/discrepancy_cells"), _PARTITION, parameters)
+        findings = mart.store(read_query("parity/discrepancies"), _PARTITION, parameters)
+        cells = mart.store(read_query("parity/membership_counts"), _PARTITION, parameters)
+        mart.execute("DELETE FROM compared_rows")
+    return ComparisonCounts(
+        comparison.reconciliation, comparison.downstream_system, groups_in_scope, compared, findings, cells
+    )

@@ -1,0 +1,144 @@
+"""What the configuration says of reconciliations, brought into the mart, where the comparison reads it.
+
+A further area to reconcile is a further block of the configuration: nothing in this package knows one by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import pyarrow as pa
+
+from memsync_assets.mart.engine import Mart, ReplacePartition
+from memsync_assets.mart.queries import read_query
+from memsync_assets.settings import Kind, Level, Reconciliation, Settings, Tolerance
+
+#: The columns of the cells of each level, beside the source system.
+LEVELS: dict[Level, frozenset[str]] = {
+    "source": frozenset(),
+    "group": frozenset({"group_id"}),
+    "state": frozenset({"group_id", "state_code"}),
+    "plan": frozenset({"plan_code"}),
+}
+#: Who works a kind of discrepancy off, where the configuration does not say.
+OWNERS: dict[Kind, str] = {
+    "missing": "it",
+    "extra": "downstream",
+    "duplicate": "dba",
+    "wrong_group": "downstream",
+    "wrong_state": "downstream",
+    "wrong_plan": "downstream",
+    "stale_dates": "downstream",
+}
+_LAST_CUTOFFS = """
+SELECT l.system, l.cutoff_at
+FROM loads AS l
+WHERE l.role = 'downstream' AND NOT EXISTS (
+    SELECT 1 FROM loads AS later WHERE later.system = l.system AND later.load_id > l.load_id
+)
+ORDER BY l.system
+"""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One reconciliation of the source systems with one downstream system on an as-of date.
+
+    Attributes:
+        cutoff_at: up to when the downstream system has taken in changes of the sources (UTC); None: unknown.
+    """
+
+    reconciliation: str
+    as_of: date
+    downstream_system: str
+    cutoff_at: datetime | None
+
+    @property
+    def parameters(self) -> dict[str, object]:
+        """What the queries under sql/parity/ bind."""
+        return {
+            "reconciliation": self.reconciliation,
+            "as_of": self.as_of,
+            "downstream_system": self.downstream_system,
+            "cutoff_at": self.cutoff_at,
+        }
+
+
+def latest_as_of(mart: Mart) -> date | None:
+    """The latest as-of date of the loads that were applied; None when there is none."""
+    found: date | None = mart.fetch("SELECT MAX(l.as_of) AS as_of FROM loads AS l")["as_of"][0].as_py()
+    return found
+
+
+def planned_comparisons(mart: Mart, settings: Settings, as_of: date) -> list[Comparison]:
+    """Every reconciliation with each of its downstream systems that has delivered a load."""
+    loaded = {row["system"]: row["cutoff_at"] for row in mart.fetch(_LAST_CUTOFFS).to_pylist()}
+    return [
+        Comparison(name, as_of, system, loaded[system])
+        for name, reconciliation in settings.reconciliations.items()
+        for system in (reconciliation.downstream_systems or loaded)
+        if system in loaded
+    ]
+
+
+def write_configuration(mart: Mart, settings: Settings) -> None:
+    """Bring levels, sources, named groups and owners of every reconciliation into the mart."""
+    sources = mart.fetch("SELECT DISTINCT l.system FROM loads AS l WHERE l.role = 'source' ORDER BY l.system")
+    loaded = sources["system"].to_pylist()
+    blocks = settings.reconciliations.items()
+    with mart.transaction():
+        _replace(
+            mart,
+            "reconciliation_levels",
+            ("reconciliation", "level", "by_group", "by_state", "by_plan", "tolerated_members", "tolerated_pct"),
+            [(name, *_level(block, level)) for name, block in blocks for level in block.levels],
+        )
+        _replace(
+            mart,
+            "reconciliation_sources",
+            ("reconciliation", "source_system"),
+            [(name, source) for name, block in blocks for source in (block.sources or loaded)],
+        )
+        _replace(
+            mart,
+            "reconciliation_groups",
+            ("reconciliation", "source_system", "group_id"),
+            [(name, *group) for name, block in blocks for group in sorted(set(block.scope.groups))],
+        )
+        _replace(
+            mart,
+            "reconciliation_owners",
+            ("reconciliation", "kind", "owner"),
+            [(name, kind, block.owners.get(kind, owner)) for name, block in blocks for kind, owner in OWNERS.items()],
+        )
+
+
+def write_scope(mart: Mart, name: str, reconciliation: Reconciliation, as_of: date) -> int:
+    """Find the groups that a reconciliation covers on a date. Returns how many."""
+    scope = reconciliation.scope
+    return mart.store(
+        read_query("parity/reconciliation_scope"),
+        ReplacePartition(("reconciliation", "as_of")),
+        {
+            "reconciliation": name,
+            "as_of": as_of,
+            "flagged": "Y" if scope.flagged else "N",
+            "more_than_members": scope.more_than_members,
+        },
+    )
+
+
+def _level(reconciliation: Reconciliation, level: Level) -> tuple[object, ...]:
+    columns = LEVELS[level]
+    tolerance = reconciliation.tolerance.get(level, Tolerance())
+    by = ("Y" if column in columns else "N" for column in ("group_id", "state_code", "plan_code"))
+    return (level, *by, tolerance.members, tolerance.percent)
+
+
+def _replace(mart: Mart, table: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    mart.execute(f"DELETE FROM {table}")  # noqa: S608 - a name of our own schema
+    values = list(zip(*rows, strict=True))
+    if values:
+        mart.append(table, pa.table(dict(zip(columns, map(pa.array, values), strict=True))))

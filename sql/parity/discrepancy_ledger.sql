@@ -1,0 +1,126 @@
+-- table: discrepancy_ledger
+-- grain: one row for each discrepancy of a reconciliation and downstream system over its life
+-- key: reconciliation, downstream_system, source_system, member_id, kind
+-- purpose: what was known before, brought up to one comparison. What is found opens, stays or reopens; what is no
+--   longer found closes. A finding in flight opens nothing and keeps open what is open
+WITH found AS (
+    SELECT
+        f.source_system,
+        f.member_id,
+        f.kind,
+        f.source_group_id,
+        f.downstream_group_id,
+        f.in_flight,
+        o.owner
+    FROM discrepancies AS f
+    INNER JOIN reconciliation_owners AS o ON f.kind = o.kind AND o.reconciliation = @reconciliation
+    WHERE f.reconciliation = @reconciliation AND f.as_of = @as_of AND f.downstream_system = @downstream_system
+),
+
+known AS (
+    SELECT
+        l.source_system,
+        l.member_id,
+        l.kind,
+        l.source_group_id,
+        l.downstream_group_id,
+        l.opened_on,
+        l.reopened_on,
+        l.reopened_count,
+        l.due_on,
+        l.last_seen_on,
+        l.closed_on,
+        l.closed_because,
+        l.owner,
+        l.status
+    FROM discrepancy_ledger AS l
+    WHERE l.reconciliation = @reconciliation AND l.downstream_system = @downstream_system
+),
+
+scope AS (
+    SELECT
+        c.source_system,
+        c.group_id
+    FROM reconciliation_scope AS c
+    WHERE c.reconciliation = @reconciliation AND c.as_of = @as_of
+),
+
+judged AS (
+    SELECT
+        k.source_system,
+        k.member_id,
+        k.kind,
+        CASE WHEN f.kind IS NULL THEN k.source_group_id ELSE f.source_group_id END AS source_group_id,
+        CASE WHEN f.kind IS NULL THEN k.downstream_group_id ELSE f.downstream_group_id END AS downstream_group_id,
+        k.opened_on,
+        k.reopened_on,
+        k.reopened_count,
+        k.due_on,
+        k.last_seen_on,
+        k.closed_on,
+        k.closed_because,
+        k.owner,
+        CASE
+            WHEN k.status = 'open' AND f.kind IS NOT NULL THEN 'seen'
+            WHEN k.status = 'open' THEN 'closed'
+            WHEN f.in_flight = 'N' THEN 'reopened'
+            ELSE 'kept'
+        END AS verdict,
+        CASE
+            WHEN s.group_id IS NOT NULL OR d.group_id IS NOT NULL THEN 'agrees'
+            WHEN k.source_group_id LIKE '%;%' OR k.downstream_group_id LIKE '%;%' THEN 'agrees'
+            ELSE 'left scope'
+        END AS closing_reason
+    FROM known AS k
+    LEFT OUTER JOIN found AS f
+        ON k.source_system = f.source_system AND k.member_id = f.member_id AND k.kind = f.kind
+    LEFT OUTER JOIN scope AS s ON k.source_system = s.source_system AND k.source_group_id = s.group_id
+    LEFT OUTER JOIN scope AS d ON k.source_system = d.source_system AND k.downstream_group_id = d.group_id
+)
+
+SELECT
+    @reconciliation AS reconciliation,
+    @downstream_system AS downstream_system,
+    j.source_system,
+    j.member_id,
+    j.kind,
+    j.source_group_id,
+    j.downstream_group_id,
+    j.opened_on,
+    CASE WHEN j.verdict = 'reopened' THEN CAST(@as_of AS DATE) ELSE j.reopened_on END AS reopened_on,
+    CASE WHEN j.verdict = 'reopened' THEN j.reopened_count + 1 ELSE j.reopened_count END AS reopened_count,
+    CASE WHEN j.verdict = 'reopened' THEN CAST(@due_on AS DATE) ELSE j.due_on END AS due_on,
+    CASE WHEN j.verdict IN ('seen', 'reopened') THEN CAST(@as_of AS DATE) ELSE j.last_seen_on END AS last_seen_on,
+    CASE
+        WHEN j.verdict = 'closed' THEN CAST(@as_of AS DATE)
+        WHEN j.verdict = 'kept' THEN j.closed_on
+    END AS closed_on,
+    CASE
+        WHEN j.verdict = 'closed' THEN j.closing_reason
+        WHEN j.verdict = 'kept' THEN j.closed_because
+    END AS closed_because,
+    j.owner,
+    CASE WHEN j.verdict IN ('seen', 'reopened') THEN 'open' ELSE 'closed' END AS status
+FROM judged AS j
+UNION ALL
+SELECT
+    @reconciliation AS reconciliation,
+    @downstream_system AS downstream_system,
+    f.source_system,
+    f.member_id,
+    f.kind,
+    f.source_group_id,
+    f.downstream_group_id,
+    CAST(@as_of AS DATE) AS opened_on,
+    CAST(NULL AS DATE) AS reopened_on,
+    0 AS reopened_count,
+    CAST(@due_on AS DATE) AS due_on,
+    CAST(@as_of AS DATE) AS last_seen_on,
+    CAST(NULL AS DATE) AS closed_on,
+    CAST(NULL AS NVARCHAR(40)) AS closed_because,
+    f.owner,
+    'open' AS status
+FROM found AS f
+LEFT OUTER JOIN known AS k
+    ON f.source_system = k.source_system AND f.member_id = k.member_id AND f.kind = k.kind
+WHERE f.in_flight = 'N' AND k.kind IS NULL

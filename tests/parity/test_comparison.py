@@ -1,0 +1,143 @@
+"""Counts and findings are those of the landing contract."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+
+from memsync_assets.mart.engine import Mart
+from memsync_assets.parity.comparison import compare_membership
+from tests.parity.oracle import Row, World
+from tests.parity.worlds import AS_OF, CUTOFF, settings, worlds, write
+
+EARLY = date(2025, 1, 1)
+
+
+def compared(mart: Mart, world: World) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
+    """The rows of discrepancies and of membership_counts."""
+    write(mart, world)
+    compare_membership(mart, settings(world), world.as_of)
+    tables = ("discrepancies", "membership_counts")
+    return tuple(mart.fetch(f"SELECT * FROM {table}").to_pylist() for table in tables)  # type: ignore[return-value]
+
+
+@given(world=worlds())
+@hypothesis_settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_random_worlds_agree_with_the_contract_in_plain_python(mart: Mart, world: World) -> None:
+    discrepancies, counts = compared(mart, world)
+    found = [((d["source_system"], d["member_id"]), d["kind"], d["in_flight"] == "Y") for d in discrepancies]
+    assert len(found) == len(set(found))
+    assert set(found) == world.findings()
+    cells = {
+        (c["level"], (c["source_system"], c["group_id"], c["state_code"])): (c["source_count"], c["downstream_count"])
+        for c in counts
+    }
+    assert len(cells) == len(counts)
+    assert cells == world.counts()
+
+
+@given(world=worlds())
+@hypothesis_settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_findings_alone_add_up_to_the_variance(mart: Mart, world: World) -> None:
+    """Decodes the rows of `discrepancies` as a reader outside would: from nothing but groups and states in them."""
+    discrepancies, counts = compared(mart, world)
+    source, downstream = set(), set()
+    for d in discrepancies:
+        for side, cells in (("source", source), ("downstream", downstream)):
+            for group, state in places(d[f"{side}_group_id"], d[f"{side}_state_code"]):
+                member = (d["source_system"], d["member_id"])
+                cells |= {("source", d["source_system"], None, None, member)}
+                cells |= {("group", d["source_system"], group, None, member)}
+                cells |= {("state", d["source_system"], group, state, member)}
+    for c in counts:
+        cell = (c["level"], c["source_system"], c["group_id"], c["state_code"])
+        more = sum(1 for found in downstream - source if found[:4] == cell)
+        fewer = sum(1 for found in source - downstream if found[:4] == cell)
+        assert c["source_count"] + more - fewer == c["downstream_count"]
+        assert c["variance"] == more - fewer
+        assert c["unexplained"] == 0
+
+
+def places(groups: object, states: object) -> list[tuple[str, str]]:
+    if groups is None:
+        return []
+    listed = [str(groups).split(";"), str(states).split(";")]
+    length = max(map(len, listed))
+    return list(zip(*(values * length if len(values) == 1 else values for values in listed), strict=True))
+
+
+def row(member: str = "1", group: str = "G1", state: str = "CA", plan: str | None = "P", **more: object) -> Row:
+    return Row("a", member, group, state, plan, **{"effective_date": EARLY, "termination_date": None, **more})
+
+
+def world(source: list[Row], downstream: list[Row]) -> World:
+    flagged = frozenset({("a", "G1"), ("a", "G2")})
+    return World(tuple(source), tuple(downstream), flagged, frozenset(), None, AS_OF, CUTOFF)
+
+
+@pytest.mark.parametrize(
+    ("source", "downstream", "kinds"),
+    [
+        ([row()], [row()], []),
+        ([row()], [], ["missing"]),
+        ([], [row()], ["extra"]),
+        ([row()], [row(), row()], ["duplicate"]),
+        ([row()], [row(), row(group="G2")], ["wrong_group"]),
+        ([row()], [row(group="G2"), row(group="G2")], ["duplicate", "wrong_group"]),
+        ([row()], [row(state="TX")], ["wrong_state"]),
+        ([row()], [row(plan="p")], ["wrong_plan"]),
+        ([row()], [row(plan=None)], ["wrong_plan"]),
+        ([row(plan=None)], [row(plan=None)], []),
+        ([row()], [row(effective_date=date(2025, 2, 1))], ["stale_dates"]),
+        ([row()], [row(termination_date=date(2027, 1, 1))], ["stale_dates"]),
+        ([row()], [row(termination_date=AS_OF)], ["missing"]),
+        ([row()], [row(group="G9")], ["missing"]),
+        ([row(group="G9")], [row()], ["extra"]),
+        ([row(effective_date=date(2026, 12, 1))], [], []),
+        ([row(termination_date=EARLY)], [], []),
+    ],
+)
+def test_kinds(mart: Mart, source: list[Row], downstream: list[Row], kinds: list[str]) -> None:
+    discrepancies, _ = compared(mart, world(source, downstream))
+    assert sorted(str(d["kind"]) for d in discrepancies) == kinds
+
+
+def test_a_whole_group_that_is_missing_downstream_is_counted(mart: Mart) -> None:
+    """A trap of others: a null difference that becomes 0."""
+    _, counts = compared(mart, world([row(str(n)) for n in range(500)], []))
+    assert {(c["level"], c["variance"], c["variance_pct"], c["status"]) for c in counts} == {
+        (level, -500, -100.0, "beyond_tolerance") for level in ("source", "group", "state")
+    }
+
+
+def test_net_zero_hides_nothing(mart: Mart) -> None:
+    source = [row(str(n)) for n in range(50)]
+    downstream = [row(str(n)) for n in range(25, 75)]
+    discrepancies, counts = compared(mart, world(source, downstream))
+    assert len(discrepancies) == 50
+    assert {(c["variance"], c["findings"]) for c in counts} == {(0, 50)}
+
+
+def test_what_is_in_flight_fails_nothing(mart: Mart) -> None:
+    source = [row("1", changed_at=CUTOFF.replace(hour=23)), row("2", changed_at=CUTOFF)]
+    _, counts = compared(mart, world(source, [row("2")]))
+    assert {(c["variance"], c["in_flight"], c["in_flight_variance"], c["status"]) for c in counts} == {
+        (-1, 1, -1, "match")
+    }
+
+
+def test_again_gives_the_same(mart: Mart) -> None:
+    there = world([row("1"), row("2")], [row("2", plan="Q"), row("3")])
+    first = compared(mart, there)
+    assert first[0]
+    key = str
+    assert [sorted(map(key, table)) for table in compared(mart, there)] == [sorted(map(key, table)) for table in first]
+
+
+def test_a_downstream_system_without_a_load_is_not_compared(mart: Mart) -> None:
+    write(mart, world([row()], []))
+    mart.execute("DELETE FROM loads WHERE role = 'downstream'")
+    assert compare_membership(mart, settings(world([], [])), AS_OF) == []
