@@ -138,11 +138,11 @@ class _Face:
     async def _answer(self, call: Call) -> Answer:
         try:
             self.org.sessions.check(_token(call.headers.get("authorization", "")))
-            self.org.usage.count()
+            self.org.requests.count()
         except OrgError as error:
             return Answer(error.status, [error.as_request_error()])
         answer = await run_in_threadpool(self.api.handle, call)
-        limits = {"Sforce-Limit-Info": self.org.usage.header}
+        limits = {"Sforce-Limit-Info": f"api-usage={self.org.requests.used}/{self.org.requests.allowed}"}
         return Answer(answer.status, answer.body, {**limits, **answer.headers})
 
 

@@ -27,19 +27,15 @@ _Rows = Sequence[tuple[int, dict[str, Any]]]
 
 
 def run(org: Org, jobs: Jobs, job: Job) -> None:
-    """Process a job to its end. What was written before a failure stays written."""
+    """Process a job in hand to its end. What was written before a failure stays written."""
     started = time.monotonic()
-    earlier = job.milliseconds
-    error: str | None = None
-    job = jobs.change(job, state="InProgress")
+    state, error = "JobComplete", None
     try:
         _process(org, jobs, job)
-        state = "JobComplete"
     except UnreadableError as unreadable:
         state, error = "Failed", str(unreadable)
-    job = jobs.get("ingest", job.job_id)
-    spent = earlier + int((time.monotonic() - started) * 1000)
-    jobs.change(job, state=job.state if job.state == "Aborted" else state, error=error, milliseconds=spent)
+    spent = job.milliseconds + int((time.monotonic() - started) * 1000)
+    jobs.end(job, state=state, error=error, milliseconds=spent)
 
 
 def results(jobs: Jobs, job: Job, succeeded: bool) -> str:
@@ -78,24 +74,30 @@ def _process(org: Org, jobs: Jobs, job: Job) -> None:
     _check_header(job, header)
     make = record_maker(org.schema, sobject, header)
     done = jobs.rows_done(job)
+    processed = len(done)
     for held, chunk in _waves(list(enumerate(rows))):
         fresh = [(number, make(row)) for number, row in chunk if number not in done]
-        job = jobs.get("ingest", job.job_id)
-        if job.state == "Aborted":
-            return
         if not fresh:
             continue
-        _meet_faults(org, job)
+        _meet_limits_and_faults(org, first_row=fresh[0][0], processed=processed)
         with org.store.transaction():
+            current = jobs.find("ingest", job.job_id)
+            if current is None or current.state == "Aborted":
+                return
             saved = write(fresh, frozenset(held))
-            job = _keep(jobs, job, fresh, saved)
-        for one in saved:
-            held.update(one.locked)
+            _keep(jobs, current, fresh, saved)
+        processed += len(saved)
+        held.update(locked for one in saved for locked in one.locked)
 
 
-def _meet_faults(org: Org, job: Job) -> None:
+def _meet_limits_and_faults(org: Org, first_row: int, processed: int) -> None:
+    if first_row % BATCH == 0:
+        try:
+            org.batches.count()
+        except OrgError:
+            raise UnreadableError("ExceededQuota : ApiBatchItems Limit exceeded.") from None
     org.faults.slow_down()
-    message = org.faults.job_failure(job.processed)
+    message = org.faults.job_failure(processed)
     if message:
         raise UnreadableError(message)
 
@@ -136,7 +138,7 @@ def _writer(org: Org, job: Job, sobject: ObjectDescribe) -> Callable[[_Rows, fro
     return write
 
 
-def _keep(jobs: Jobs, job: Job, chunk: _Rows, saved: list[Saved]) -> Job:
+def _keep(jobs: Jobs, job: Job, chunk: _Rows, saved: list[Saved]) -> None:
     jobs.store.connection.executemany(
         "INSERT INTO _bulk_result VALUES (?, ?, ?, ?, ?)",
         [
@@ -145,7 +147,7 @@ def _keep(jobs: Jobs, job: Job, chunk: _Rows, saved: list[Saved]) -> Job:
         ],
     )
     failed = sum(1 for one in saved if one.error)
-    return jobs.change(job, processed=job.processed + len(saved), failed=job.failed + failed)
+    jobs.change(job, processed=job.processed + len(saved), failed=job.failed + failed)
 
 
 def check_request(org: Org, body: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from memsync_assets.local_org import ids
@@ -15,6 +15,7 @@ from memsync_assets.local_org.store import Store
 from memsync_assets.local_org.values import stored_datetime
 
 Kind = Literal["ingest", "query"]
+KEPT = timedelta(days=7)
 _PREFIX = "750"
 _TABLES = (
     "CREATE TABLE IF NOT EXISTS _bulk_job (id TEXT PRIMARY KEY, kind TEXT NOT NULL, info TEXT NOT NULL, data BLOB)",
@@ -53,6 +54,11 @@ class Job:
     def dialect(self) -> Dialect:
         """How its files are written."""
         return Dialect(self.column_delimiter, self.line_ending)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether it is to be worked off, or was being worked off when the process stopped."""
+        return self.state in ("UploadComplete", "InProgress")
 
     @property
     def ended(self) -> bool:
@@ -110,14 +116,19 @@ class Jobs:
 
     def get(self, kind: Kind, job_id: str) -> Job:
         """A job by id. Raises OrgError NOT_FOUND (404)."""
+        job = self.find(kind, job_id)
+        if job is None:
+            raise OrgError("NOT_FOUND", f"Unable to find object: {job_id}", status=404)
+        return job
+
+    def find(self, kind: Kind, job_id: str) -> Job | None:
+        """A job by id; None where it never was or was deleted."""
         with self.store.lock:
             row = self.store.connection.execute(
                 "SELECT info FROM _bulk_job WHERE kind = ? AND id IN (?, ?)",
                 [kind, job_id, job_id + ids.suffix(job_id) if len(job_id) == 15 else job_id],
             ).fetchone()
-        if row is None:
-            raise OrgError("NOT_FOUND", f"Unable to find object: {job_id}", status=404)
-        return Job(**json.loads(row[0]))
+        return Job(**json.loads(row[0])) if row else None
 
     def all(self, kind: Kind | None = None) -> list[Job]:
         """Every job, oldest first."""
@@ -128,13 +139,33 @@ class Jobs:
         return [Job(**json.loads(info)) for (info,) in rows]
 
     def change(self, job: Job, **changes: Any) -> Job:
-        """Keep a job's new state; gives it."""
-        changed = replace(job, **changes, changed_at=stored_datetime(datetime.now(UTC)))
+        """Keep changes of a job, on top of what it has become meanwhile; gives it. Raises OrgError NOT_FOUND."""
         with self.store.transaction():
+            now = stored_datetime(datetime.now(UTC))
+            changed = replace(self.get(job.kind, job.job_id), **changes, changed_at=now)
             self.store.connection.execute(
                 "UPDATE _bulk_job SET info = ? WHERE id = ?", [json.dumps(asdict(changed)), job.job_id]
             )
         return changed
+
+    def begin(self, job: Job) -> Job | None:
+        """Take a waiting job in hand; None where it was aborted or deleted before its turn came."""
+        with self.store.transaction():
+            current = self.find(job.kind, job.job_id)
+            return self.change(current, state="InProgress") if current and current.waiting else None
+
+    def end(self, job: Job, **outcome: Any) -> None:
+        """Keep the outcome of a job in hand; one that was aborted or deleted meanwhile stays so."""
+        with self.store.transaction():
+            current = self.find(job.kind, job.job_id)
+            if current and current.state != "Aborted":
+                self.change(current, **outcome)
+
+    def forget_old(self, now: datetime) -> None:
+        """Delete jobs that ended more than seven days ago."""
+        for job in self.all():
+            if job.ended and job.changed_at < stored_datetime(now - KEPT):
+                self.delete(job)
 
     def delete(self, job: Job) -> None:
         """Forget a job with its data and results."""

@@ -22,6 +22,8 @@ def check_request(org: Org, body: dict[str, Any]) -> str:
     statement = org.queries.statement(str(body.get("query", "")), deleted=False)
     if statement.aggregate or statement.children:
         raise OrgError("API_ERROR", "Aggregate Relationships not supported in Bulk Query")
+    if statement.offset:
+        raise OrgError("API_ERROR", "OFFSET not supported in Bulk Query")
     names = {path for path, _ in statement.nodes}
     if any(column.path[:-1] not in names for column in statement.columns):
         raise OrgError("API_ERROR", "Selecting compound data not supported in Bulk Query")
@@ -29,9 +31,8 @@ def check_request(org: Org, body: dict[str, Any]) -> str:
 
 
 def run(org: Org, jobs: Jobs, job: Job) -> None:
-    """Run a query job to its end."""
+    """Run a query job in hand to its end."""
     started = time.monotonic()
-    job = jobs.change(job, state="InProgress")
     statement = org.queries.statement(str(job.query), deleted=job.operation == "queryAll")
     skipped = len(statement.nodes)
     kinds = [column.field.type if column.field else "string" for column in statement.columns]
@@ -44,7 +45,7 @@ def run(org: Org, jobs: Jobs, job: Job) -> None:
         )
         count = jobs.add_lines(job, lines)
         spent = int((time.monotonic() - started) * 1000)
-        jobs.change(job, state="JobComplete", processed=count, milliseconds=spent)
+        jobs.end(job, state="JobComplete", processed=count, milliseconds=spent)
 
 
 def header(org: Org, job: Job) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
+from datetime import UTC, datetime
 from typing import Any
 
 from memsync_assets.local_org import bulk_ingest, bulk_query
@@ -14,7 +16,7 @@ from memsync_assets.local_org.org import Org
 from memsync_assets.local_org.routing import Answer, Asked, Routes
 
 _CSV = {"Content-Type": "text/csv; charset=UTF-8"}
-_MAX_UPLOAD = 150_000_000
+_MAX_UPLOAD = 150_000_000 * 3 // 4  # bytes: the limit of 150 MB is on the Base64 form
 
 
 class BulkApi:
@@ -29,15 +31,24 @@ class BulkApi:
 
     def start(self) -> None:
         """Begin working, first on what an earlier process left behind."""
+        self.jobs.forget_old(datetime.now(UTC))
         for job in self.jobs.all():
-            if job.state in ("UploadComplete", "InProgress"):
+            if job.waiting:
                 self._waiting.put(job)
         threading.Thread(target=self._work, name="bulk", daemon=True).start()
 
     def _work(self) -> None:
         while True:
-            job = self._waiting.get()
+            job = self.jobs.begin(self._waiting.get())
+            if job:
+                self._run(job)
+
+    def _run(self, job: Job) -> None:
+        try:
             (bulk_ingest.run if job.kind == "ingest" else bulk_query.run)(self.org, self.jobs, job)
+        except Exception as error:  # a defect of ours may end its job, not the thread that all jobs need
+            logging.getLogger(__name__).exception("bulk job %s failed", job.job_id)
+            self.jobs.end(job, state="Failed", error=f"InternalServerError : {type(error).__name__}")
 
     def _register(self) -> None:
         ingest, one = "/jobs/ingest", "/jobs/ingest/(?P<id>[^/]+)"
@@ -145,8 +156,8 @@ class BulkApi:
 
     def _delete(self, asked: Asked) -> Answer:
         job = self._job(asked)
-        if job.state == "InProgress":
-            raise OrgError("INVALIDJOBSTATE", "InvalidJobState : A job in progress cannot be deleted")
+        if job.waiting:
+            raise OrgError("INVALIDJOBSTATE", f"InvalidJobState : Job is not finished, state is {job.state}")
         self.jobs.delete(job)
         return Answer(204)
 

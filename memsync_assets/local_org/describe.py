@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from memsync_assets.local_org.org import Org
@@ -50,10 +51,9 @@ def describe(org: Org, sobject: ObjectDescribe, base: str) -> dict[str, Any]:
 
 def limits(org: Org) -> dict[str, dict[str, int]]:
     """The limits resource, as far as a sync needs it."""
-    left = max(org.usage.allowed - org.usage.used, 0)
     return {
-        "DailyApiRequests": {"Max": org.usage.allowed, "Remaining": left},
-        "DailyBulkApiBatches": {"Max": 15_000, "Remaining": 15_000},
+        "DailyApiRequests": org.requests.shown,
+        "DailyBulkApiBatches": org.batches.shown,
         "DailyBulkV2QueryJobs": {"Max": 10_000, "Remaining": 10_000},
         "DataStorageMB": {"Max": 1_024, "Remaining": 1_024},
     }
@@ -75,10 +75,16 @@ def user(org: Org) -> dict[str, Any]:
     }
 
 
-def columns(statement: Statement) -> dict[str, Any]:
+def columns(statement: Statement, children: Mapping[str, Statement]) -> dict[str, Any]:
     """The columns of a query, as the query resource gives them for `columns=true` (undocumented, sf asks so)."""
+    shown = _columns(statement)
+    shown += [_column(name, aggregate=True) | {"joinColumns": _columns(child)} for name, child in children.items()]
+    return {"columnMetadata": shown, "entityName": statement.sobject.name, "keyPrefix": statement.sobject.keyPrefix}
+
+
+def _columns(statement: Statement) -> list[dict[str, Any]]:
     shown: list[dict[str, Any]] = []
-    for column in statement.columns:
+    for column in () if statement.count_only else statement.columns:
         level = shown
         for name in column.path:
             known = next((one for one in level if one["columnName"] == name), None)
@@ -86,9 +92,7 @@ def columns(statement: Statement) -> dict[str, Any]:
                 known = _column(name, statement.aggregate and column.field is None)
                 level.append(known)
             level = known["joinColumns"]
-    for child in statement.children:
-        shown.append({**_column(child.name, aggregate=True), "joinColumns": [_column("Id", aggregate=False)]})
-    return {"columnMetadata": shown, "entityName": statement.sobject.name, "keyPrefix": statement.sobject.keyPrefix}
+    return shown
 
 
 def _column(name: str, aggregate: bool) -> dict[str, Any]:

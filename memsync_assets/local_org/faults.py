@@ -92,9 +92,10 @@ class LockFault(_Model):
 
 
 class LimitFault(_Model):
-    """Only so many requests are left of the day's."""
+    """Only so many requests, or batches of bulk jobs, are left of the day's."""
 
     kind: Literal["limit"]
+    of: Literal["requests", "batches"] = "requests"
     remaining: int = 0
 
 

@@ -18,26 +18,32 @@ from memsync_assets.local_org.store import Row, Store
 from memsync_assets.local_org.values import stored_datetime
 
 DAILY_REQUESTS = 100_000
+DAILY_BATCHES = 15_000
 _USERNAME = "admin@local-org.example"
 
 
 @dataclass
-class Usage:
-    """Requests made against the daily limit."""
+class Quota:
+    """What may be used of something in a day. `name` is Salesforce's in its message."""
 
+    name: str
+    allowed: int
     used: int = 0
-    allowed: int = DAILY_REQUESTS
 
     def count(self) -> None:
-        """Take one request. Raises OrgError REQUEST_LIMIT_EXCEEDED (403) when none is left."""
+        """Take one. Raises OrgError REQUEST_LIMIT_EXCEEDED (403) when none is left."""
         if self.used >= self.allowed:
-            raise OrgError("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.", status=403)
+            raise OrgError("REQUEST_LIMIT_EXCEEDED", f"{self.name} Limit exceeded.", status=403)
         self.used += 1
 
+    def leave(self, remaining: int) -> None:
+        """Let only so many be left."""
+        self.used = max(self.allowed - remaining, 0)
+
     @property
-    def header(self) -> str:
-        """The value of `Sforce-Limit-Info`."""
-        return f"api-usage={self.used}/{self.allowed}"
+    def shown(self) -> dict[str, int]:
+        """The quota as the limits resource shows it."""
+        return {"Max": self.allowed, "Remaining": self.allowed - self.used}
 
 
 @dataclass(repr=False)
@@ -52,7 +58,8 @@ class Org:
     sessions: Sessions
     org_id: str
     user_id: str
-    usage: Usage = field(default_factory=Usage)
+    requests: Quota = field(default_factory=lambda: Quota("TotalRequests", DAILY_REQUESTS))
+    batches: Quota = field(default_factory=lambda: Quota("ApiBatchItems", DAILY_BATCHES))
     faults: Faults = field(default_factory=Faults)
 
     def __repr__(self) -> str:

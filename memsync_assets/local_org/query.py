@@ -55,6 +55,14 @@ class Queries:
         """The SQL of a query; `deleted` takes the recycle bin in. Raises OrgError."""
         return soql_sql.translate(self.schema, soql.parse(text), text, deleted=deleted, now=datetime.now(UTC))
 
+    def child_statements(self, statement: Statement, text: str) -> dict[str, Statement]:
+        """The SQL of a query's child subqueries, for no parent yet, by the names of the relationships."""
+        now = datetime.now(UTC)
+        return {
+            child.name: soql_sql.child_statement(self.schema, child, text, deleted=False, now=now, parents=())
+            for child in statement.children
+        }
+
     def run(self, text: str, base: str, *, deleted: bool = False, size: int = 2000) -> Page:
         """The first page of a query. `base` is where the addresses of records begin. Raises OrgError."""
         statement = self.statement(text, deleted=deleted)

@@ -65,7 +65,8 @@ def _run_query(asked: Asked, *, deleted: bool) -> Answer:
     if not text:
         raise OrgError("MALFORMED_QUERY", "A query string has to be specified")
     if asked.call.params.get("columns") == "true":
-        return Answer(200, describe.columns(asked.org.queries.statement(text, deleted=deleted)))
+        statement = asked.org.queries.statement(text, deleted=deleted)
+        return Answer(200, describe.columns(statement, asked.org.queries.child_statements(statement, text)))
     return Answer(200, _page(asked.org.queries.run(text, asked.base, deleted=deleted, size=size), asked.base))
 
 

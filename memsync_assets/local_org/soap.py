@@ -29,7 +29,7 @@ def handle(org: Org, body: bytes) -> tuple[int, str]:
         header, operation = _opened(body)
         session = header.find(".//{*}SessionHeader/{*}sessionId") if header is not None else None
         org.sessions.check((session.text or "").strip() if session is not None else "")
-        org.usage.count()
+        org.requests.count()
         call = _OPERATIONS.get(_local(operation))
         if call is None:
             raise OrgError("UNSUPPORTED_API_VERSION", f"operation {_local(operation)} is not served here")

@@ -29,6 +29,7 @@ _AGGREGATES = {
 }
 _NUMERIC = frozenset({"int", "double", "currency", "percent"})
 _FIELDS_LIMIT = 200
+_MAX_OFFSET = 2_000
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ class Statement:
     children: tuple[Child, ...] = ()
     aggregate: bool = False
     count_only: bool = False
+    offset: int = 0
 
 
 def translate(schema: OrgSchema, query: soql.Query, text: str, *, deleted: bool, now: datetime) -> Statement:
@@ -106,6 +108,8 @@ class _Translation:
     ) -> Statement:
         """`bare` leaves the ids of the records out: for semi-joins."""
         sobject = child.sobject if child else self._source(query)
+        if query.offset > _MAX_OFFSET:
+            raise OrgError("NUMBER_OUTSIDE_VALID_RANGE", f"Maximum SOQL offset allowed is {_MAX_OFFSET}")
         scope = self._scope(sobject)
         query = self._expand_fields(query, sobject)
         aggregate = bool(query.group) or any(
@@ -143,6 +147,7 @@ class _Translation:
             tuple(children),
             aggregate,
             count_only,
+            query.offset,
         )
 
     def _source(self, query: soql.Query) -> ObjectDescribe:

@@ -6,6 +6,7 @@ import re
 import tempfile
 import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -149,6 +150,44 @@ def test_rows_sorted_by_parent_meet_no_locks_and_scattered_ones_do(client: Clien
 
     assert failed(owners, "sorted") == 0
     assert failed(owners[::2] + owners[1::2], "scattered") > 5_000
+
+
+def test_an_abort_holds_whenever_it_comes(org: Org) -> None:
+    """Before the job's turn, while it is in hand, and after its end."""
+    jobs = Jobs(org.store)
+    common = {"version": "63.0", "created_by": "", "kind": "ingest", "operation": "insert", "sobject": "Account"}
+    waiting, in_hand, done = (jobs.new(state="UploadComplete", **common) for _ in range(3))
+    for job in (waiting, in_hand, done):
+        jobs.set_data(job, b"Name\nx\n")
+    jobs.change(waiting, state="Aborted")
+    assert jobs.begin(waiting) is None
+    begun = jobs.begin(in_hand)
+    assert begun is not None
+    jobs.change(in_hand, state="Aborted")
+    bulk_ingest.run(org, jobs, begun)
+    ended = jobs.get("ingest", in_hand.job_id)
+    assert (ended.state, ended.processed) == ("Aborted", 0)
+    jobs.delete(done)
+    assert jobs.begin(done) is None
+
+
+def test_ended_jobs_are_kept_for_seven_days(org: Org) -> None:
+    jobs = Jobs(org.store)
+    common = {"version": "63.0", "created_by": "", "kind": "ingest", "operation": "insert", "sobject": "Account"}
+    ended, waiting = (jobs.new(state=state, **common) for state in ("JobComplete", "UploadComplete"))
+    now = datetime.now(UTC)
+    jobs.forget_old(now + timedelta(days=6, hours=23))
+    assert jobs.all("ingest") == [ended, waiting]
+    jobs.forget_old(now + timedelta(days=7, minutes=1))
+    assert jobs.all("ingest") == [waiting]
+
+
+def test_the_upload_limit_is_on_the_base64_form(client: Client) -> None:
+    asked = {"object": "Account", "operation": "insert"}
+    path = f"/jobs/ingest/{client.call('POST', '/jobs/ingest', json=asked).json()['id']}"
+    too_large = b"Name\n" + b"x" * 112_500_000
+    assert client.error("PUT", f"{path}/batches", data=too_large)[0] == 413
+    assert client.call("PUT", f"{path}/batches", data=b"Name\n").status_code == 201
 
 
 def test_jobs_are_listed_and_deleted(client: Client, key: str) -> None:

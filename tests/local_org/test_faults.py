@@ -104,6 +104,28 @@ def test_the_days_requests_run_out(client: Client, key: str) -> None:
     assert (answer.status_code, answer.json()[0]["errorCode"]) == (403, "REQUEST_LIMIT_EXCEEDED")
 
 
+def test_the_days_batches_run_out_and_the_job_keeps_what_it_did(client: Client, key: str) -> None:
+    client.fault(kind="limit", of="batches", remaining=1)
+    data = "Name\n" + "".join(f"{key}{at}\n" for at in range(10_001))
+    path, info = client.ingest(data.encode(), object="Account", operation="insert")
+    assert (info["state"], info["numberRecordsProcessed"]) == ("Failed", 200)
+    assert info["errorMessage"].startswith("ExceededQuota")
+    assert len(client.rows(f"{path}/unprocessedrecords")) == 9_801
+    assert client.call("GET", "/limits").json()["DailyBulkApiBatches"]["Remaining"] == 0
+
+
+def test_what_has_not_struck_yet_is_shown_and_can_be_taken_back(client: Client, key: str) -> None:
+    owner = str(upsert(client, key).json()["id"])
+    client.fault(kind="lock", ids=[owner], times=2)
+    client.fault(kind="duplicates")
+    client.fault(kind="cut", when="before", method="PATCH")
+    pending = client.session.get(f"{client.url}/control/faults", timeout=30).json()["pending"]
+    assert {one["kind"]: one["times"] for one in pending} == {"lock": 2, "duplicates": 1, "cut": 1}
+    client.no_faults()
+    assert client.session.get(f"{client.url}/control/faults", timeout=30).json()["pending"] == []
+    assert upsert(client, key).status_code == 200
+
+
 def test_an_answer_comes_in_another_charset_than_it_says(client: Client, key: str) -> None:
     made = upsert(client, key).json()["id"]
     client.call("PATCH", f"/sobjects/Account/{made}", json={"Name": "Señora"})

@@ -86,10 +86,10 @@ def test_it_calls_collections(salesforce: Salesforce, key: str) -> None:
 
 def test_it_runs_bulk_jobs_and_reads_their_results(salesforce: Salesforce, key: str) -> None:
     rows = [{"Membership_Key__c": f"{key}{at}", "Name": f"n,{at}"} for at in range(50)]
-    (job,) = salesforce.bulk2.Account.upsert(records=rows, external_id_field="Membership_Key__c")
+    (job,) = salesforce.bulk2.Account.upsert(records=rows, external_id_field="Membership_Key__c", wait=0.1)
     assert (job["numberRecordsProcessed"], job["numberRecordsFailed"]) == (50, 0)
     good = salesforce.bulk2.Account.get_successful_records(job["job_id"])
     assert good.count(key) == 50
     soql = f"SELECT Id, Name FROM Account WHERE Membership_Key__c LIKE '{key}%'"
-    lines = "".join(salesforce.bulk2.Account.query(soql)).splitlines()
+    lines = "".join(salesforce.bulk2.Account.query(soql, wait=0.1)).splitlines()
     assert len(lines) == 51
