@@ -99,6 +99,7 @@ class Salesforce(Section):
     allow_production: bool = False
     bulk_above: int = Field(default=2000, ge=0, description="records of an object above which Bulk 2.0 is used")
     api_calls_reserved: int = Field(default=1000, ge=0, description="calls of the day left to others")
+    retry_wait: float = Field(default=1.0, ge=0, description="seconds; doubled, with jitter, at each further try")
     breaker: dict[str, Breaker] = Field(default_factory=dict, description="by object; `default` for the others")
 
 

@@ -1,1 +1,1 @@
-"""salesforce"""
+"""The upload of the mart to Salesforce: specification, snapshot, plan, apply."""

@@ -1,0 +1,68 @@
+"""Salesforce in the graph: the sync plan, and what became of it."""
+
+from dataclasses import asdict
+
+import dagster as dg
+
+from memsync_assets.contacts.normalize import contacts_lost
+from memsync_assets.landing.parity import landed_tables
+from memsync_assets.mart.asset_metadata import table_metadata
+from memsync_assets.mart.connect import open_mart
+from memsync_assets.mart.engine import Mart
+from memsync_assets.salesforce.apply import apply_plan
+from memsync_assets.salesforce.client import connect
+from memsync_assets.salesforce.plan import make_plan
+from memsync_assets.settings import Project
+
+_GROUP = "salesforce"
+
+
+@dg.asset(
+    deps=[
+        "persons",
+        "person_roles",
+        "legal_entities",
+        "group_legal_entities",
+        "employer_groups",
+        "normalized_contacts",
+    ],
+    group_name=_GROUP,
+    kinds={"salesforce", "table"},
+    description="The smallest set of changes that makes Salesforce agree with the mart: one row for each record and "
+    "field, with before, after and the reason. Reads the org, writes nothing to it.",
+)
+def sync_plan(project: dg.ResourceParam[Project]) -> dg.MaterializeResult[None]:
+    """Plan the sync."""
+    with open_mart(project) as mart:
+        counts = make_plan(mart, project, connect(project))
+        return dg.MaterializeResult(metadata={**table_metadata(mart, "sync_plan"), **asdict(counts)})
+
+
+def _refuse_after_loss(mart: Mart) -> None:
+    """The gate: nothing is sent from a mart that does not hold what landed, however the write was started."""
+    off = [f"{one.system} {one.table}" for one in landed_tables(mart) if one.expected != one.mart]
+    lost = contacts_lost(mart)
+    if off or lost:
+        raise dg.Failure(
+            "Nothing is written to Salesforce: the mart does not hold what landed, or contacts are lost. "
+            "Materialize what is upstream again.",
+            metadata={"tables whose rows differ from the loads": ", ".join(off) or "none", "contacts lost": lost},
+            allow_retries=False,
+        )
+
+
+@dg.asset(
+    deps=[sync_plan],
+    group_name=_GROUP,
+    kinds={"salesforce", "table"},
+    description="What became of each planned change: succeeded, failed or skipped, with Salesforce's code and message.",
+)
+def salesforce_sync_results(project: dg.ResourceParam[Project]) -> dg.MaterializeResult[None]:
+    """Carry the plan out, unless something upstream is lost."""
+    with open_mart(project) as mart:
+        _refuse_after_loss(mart)
+        counts = apply_plan(mart, project, connect(project))
+        return dg.MaterializeResult(metadata={**table_metadata(mart, "salesforce_sync_results"), **asdict(counts)})
+
+
+ASSETS = (sync_plan, salesforce_sync_results)

@@ -1,0 +1,30 @@
+"""Checks on the sync: every planned change has one result."""
+
+import dagster as dg
+
+from memsync_assets.mart.connect import open_mart
+from memsync_assets.salesforce.apply import count_current_results
+from memsync_assets.settings import Project
+
+
+@dg.asset_check(
+    asset="salesforce_sync_results",
+    blocking=True,
+    description="planned = succeeded + failed + skipped: no planned change is without a result.",
+)
+def every_change_has_a_result(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
+    """Count the plan and its results."""
+    with open_mart(project) as mart:
+        counts = count_current_results(mart)
+    return dg.AssetCheckResult(
+        passed=counts.planned == counts.succeeded + counts.failed + counts.skipped,
+        metadata={
+            "planned": counts.planned,
+            "succeeded": counts.succeeded,
+            "failed": counts.failed,
+            "skipped": counts.skipped,
+        },
+    )
+
+
+CHECKS = (every_change_has_a_result,)

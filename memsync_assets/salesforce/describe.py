@@ -1,0 +1,77 @@
+"""What an org says of its objects and fields, as far as memsync cares, and the text form of their values.
+
+Values are compared as text: `true` and `false`, dates as yyyy-mm-dd, the values of a multipicklist sorted.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from pydantic import BaseModel, Field
+
+_WHOLE = {"int", "long"}
+_FRACTIONS = {"double", "currency", "percent"}
+
+
+class PicklistValue(BaseModel):
+    """One value of a picklist."""
+
+    value: str
+    active: bool = True
+
+
+class FieldDescription(BaseModel):
+    """One field. See the vendor's documentation of describe for the names."""
+
+    name: str
+    type: str
+    length: int = 0
+    createable: bool = True
+    updateable: bool = True
+    externalId: bool = False
+    idLookup: bool = False
+    caseSensitive: bool = False
+    restrictedPicklist: bool = False
+    relationshipName: str | None = None
+    referenceTo: list[str] = Field(default_factory=list)
+    picklistValues: list[PicklistValue] = Field(default_factory=list)
+
+    def text(self, value: object) -> str | None:
+        """The text form of a value as the org gives it; None for nothing."""
+        if value is None or value == "":
+            return None
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        if isinstance(value, float) and value.is_integer():
+            return str(int(value))
+        if self.type == "multipicklist":
+            return ";".join(sorted(str(value).split(";")))
+        # The org ends the lines of long texts in its own way.
+        return str(value).replace("\r\n", "\n")
+
+    def value(self, text: str | None) -> object:
+        """The JSON value of a text form."""
+        if text is None:
+            return None
+        if self.type == "boolean":
+            return text == "true"
+        if self.type in _WHOLE:
+            return int(text)
+        if self.type in _FRACTIONS:
+            return float(text)
+        return text
+
+
+class ObjectDescription(BaseModel):
+    """One object."""
+
+    name: str
+    createable: bool = True
+    updateable: bool = True
+    deletable: bool = True
+    fields: list[FieldDescription]
+
+    @cached_property
+    def by_name(self) -> dict[str, FieldDescription]:
+        """Its fields by name, as Salesforce spells them."""
+        return {field.name: field for field in self.fields}

@@ -1,0 +1,227 @@
+"""The T-SQL that finds what differs between an upload table and the org's live values.
+
+Its columns follow the upload specifications, so it is written from them; everything else that the mart runs is in
+`sql/`. Nothing is run here. Each function gives one statement.
+
+Words: `u` is the upload row, `l` the live record, `m` the record that an upload row is, `s` the values that org and
+mart last agreed on. References are compared by record: `r_<field>` is the record that the upload row refers to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from memsync_assets.salesforce.specifications import FieldRule, Specifications, UploadSpecification, quoted
+
+NEW = "new"
+ADOPTED = "adopted"
+CHANGED = "source changed"
+DRIFT = "drift: changed in Salesforce"
+GONE = "no longer in the source"
+# Stands for the id that a record of the same plan will have.
+_UNBORN = "'(new)'"
+
+
+def matches(one: UploadSpecification) -> str:
+    """Live records that carry our external id."""
+    return f"""
+INSERT INTO record_matches (object_name, external_id, record_id, is_adopted)
+SELECT {_text(one.object)}, l.external_id, l.record_id, 'N'
+FROM {one.table} AS u
+INNER JOIN {one.live_table} AS l ON u.{_key(one)} = l.external_id"""  # noqa: S608
+
+
+def adoptions(one: UploadSpecification) -> str:
+    """Live records without our external id that are certainly those of an upload row: one for one."""
+    same = []
+    for name in one.adopt_by:
+        rule = one.fields[name]
+        same.append(
+            f"r_{name}.record_id = l.{quoted(name)}"
+            if rule.references
+            else f"LOWER(u.{quoted(rule.column)}) = LOWER(l.{quoted(name)})"
+        )
+    parents = _joins_of_references(one, one.adopt_by)
+    return f"""
+INSERT INTO record_matches (object_name, external_id, record_id, is_adopted)
+SELECT {_text(one.object)}, c.external_id, c.record_id, 'Y'
+FROM (
+    SELECT
+        u.{_key(one)} AS external_id,
+        l.record_id,
+        COUNT(*) OVER (PARTITION BY u.{_key(one)}) AS records,
+        COUNT(*) OVER (PARTITION BY l.record_id) AS claims
+    FROM {one.table} AS u
+    LEFT OUTER JOIN record_matches AS m
+        ON m.object_name = {_text(one.object)} AND m.external_id = u.{_key(one)}{parents}
+    INNER JOIN {one.live_table} AS l ON {" AND ".join(same)}
+    WHERE m.record_id IS NULL AND l.external_id IS NULL
+) AS c
+WHERE c.records = 1 AND c.claims = 1"""  # noqa: S608
+
+
+def new_records(one: UploadSpecification) -> str:
+    """Upload rows that are no live record."""
+    return f"""
+INSERT INTO changed_records (object_name, external_id, record_id, operation, reason)
+SELECT {_text(one.object)}, u.{_key(one)}, NULL, 'insert', '{NEW}'
+FROM {one.table} AS u
+LEFT OUTER JOIN record_matches AS m ON m.object_name = {_text(one.object)} AND m.external_id = u.{_key(one)}
+WHERE m.record_id IS NULL"""  # noqa: S608
+
+
+def different_records(one: UploadSpecification) -> str:
+    """Live records that are to be adopted, or of which a field differs that the membership systems own."""
+    differing = [_differs(name, rule) for name, rule in one.fields.items() if rule.owned]
+    return f"""
+INSERT INTO changed_records (object_name, external_id, record_id, operation, reason)
+SELECT {_text(one.object)}, m.external_id, m.record_id, 'update',
+    CASE WHEN m.is_adopted = 'Y' THEN '{ADOPTED}' ELSE '{CHANGED}' END
+FROM record_matches AS m
+INNER JOIN {one.table} AS u ON m.external_id = u.{_key(one)}
+INNER JOIN {one.live_table} AS l ON m.record_id = l.record_id{_joins_of_references(one, one.fields)}
+WHERE m.object_name = {_text(one.object)}
+    AND (m.is_adopted = 'Y'{"".join(f" OR {condition}" for condition in differing)})"""  # noqa: S608
+
+
+def removed_records(one: UploadSpecification) -> str:
+    """Live records with our external id that no upload row is."""
+    differs = " OR ".join(
+        f"COALESCE(l.{quoted(name)}, '') <> {_text(value)}" for name, value in one.removed.set.items()
+    )
+    if one.removed.action == "deactivate":
+        operation, condition = "'deactivate'", differs
+    elif one.removed.deactivate_when:
+        stays = f"l.{quoted(one.removed.deactivate_when)} = 'true'{_parent_stays(one)}"
+        operation = f"CASE WHEN {stays} THEN 'deactivate' ELSE 'delete' END"
+        condition = f"NOT ({stays}) OR {differs}"
+    else:
+        operation, condition = "'delete'", "1 = 1"
+    return f"""
+INSERT INTO changed_records (object_name, external_id, record_id, operation, reason)
+SELECT {_text(one.object)}, l.external_id, l.record_id, {operation}, '{GONE}'
+FROM {one.live_table} AS l
+LEFT OUTER JOIN {one.table} AS u ON l.external_id = u.{_key(one)}
+WHERE l.external_id IS NOT NULL AND u.{_key(one)} IS NULL AND ({condition})"""  # noqa: S608
+
+
+def _parent_stays(one: UploadSpecification) -> str:
+    """That no parent is planned to change what the flag depends on.
+
+    AccountContactRelation.IsDirect follows Contact.AccountId: once the contact has moved, its former relation can be
+    deleted.
+    """
+    if one.object != "AccountContactRelation" or "ContactId" not in one.fields:
+        return ""
+    return (
+        " AND NOT EXISTS (SELECT 1 FROM planned_changes AS p WHERE p.object_name = 'Contact'"
+        " AND p.field_name = 'AccountId' AND p.record_id = l.[ContactId])"
+    )
+
+
+def changed_fields(all_of_them: Specifications, one: UploadSpecification, name: str) -> str:
+    """The changes of one field: of new records where it is given, of others where it differs."""
+    rule = one.fields[name]
+    before, parent = f"l.{quoted(name)}", ""
+    if rule.references:
+        parent = f"\nLEFT OUTER JOIN {all_of_them.of(rule.references).live_table} AS lp ON lp.record_id = {before}"
+        before = f"COALESCE(lp.external_id, {before})"
+    updated = f" OR (c.operation = 'update' AND {_differs(name, rule)})" if rule.owned else ""
+    return f"""
+INSERT INTO planned_changes
+    (object_name, external_id, record_id, operation, field_name, before_value, after_value, reason)
+SELECT
+    c.object_name, c.external_id, c.record_id, c.operation, {_text(name)}, {before}, u.{quoted(rule.column)},
+    CASE
+        WHEN c.reason <> '{CHANGED}' THEN c.reason
+        WHEN s.external_id IS NOT NULL AND COALESCE(s.{quoted(name)}, '') = COALESCE(u.{quoted(rule.column)}, '')
+            THEN '{DRIFT}'
+        ELSE '{CHANGED}'
+    END
+FROM changed_records AS c
+INNER JOIN {one.table} AS u ON c.external_id = u.{_key(one)}
+LEFT OUTER JOIN {one.live_table} AS l ON c.record_id = l.record_id
+LEFT OUTER JOIN {one.synced_table} AS s ON c.external_id = s.external_id{_joins_of_references(one, [name])}{parent}
+WHERE c.object_name = {_text(one.object)}
+    AND ((c.operation = 'insert' AND u.{quoted(rule.column)} IS NOT NULL){updated})"""  # noqa: S608
+
+
+def external_ids(one: UploadSpecification) -> str:
+    """The external id of records that are new or adopted."""
+    return f"""
+INSERT INTO planned_changes
+    (object_name, external_id, record_id, operation, field_name, before_value, after_value, reason)
+SELECT
+    c.object_name, c.external_id, c.record_id, c.operation, {_text(one.external_id.field)}, NULL, c.external_id,
+    c.reason
+FROM changed_records AS c
+WHERE c.object_name = {_text(one.object)} AND c.reason IN ('{NEW}', '{ADOPTED}')"""  # noqa: S608
+
+
+def removals(one: UploadSpecification) -> str:
+    """Deletions: one row each, with no field."""
+    return f"""
+INSERT INTO planned_changes
+    (object_name, external_id, record_id, operation, field_name, before_value, after_value, reason)
+SELECT c.object_name, c.external_id, c.record_id, c.operation, '', NULL, NULL, c.reason
+FROM changed_records AS c
+WHERE c.object_name = {_text(one.object)} AND c.operation = 'delete'"""  # noqa: S608
+
+
+def deactivations(one: UploadSpecification, name: str) -> str:
+    """One field that a deactivation sets."""
+    value = _text(one.removed.set[name])
+    return f"""
+INSERT INTO planned_changes
+    (object_name, external_id, record_id, operation, field_name, before_value, after_value, reason)
+SELECT c.object_name, c.external_id, c.record_id, c.operation, {_text(name)}, l.{quoted(name)}, {value}, c.reason
+FROM changed_records AS c
+INNER JOIN {one.live_table} AS l ON c.record_id = l.record_id
+WHERE c.object_name = {_text(one.object)} AND c.operation = 'deactivate'
+    AND COALESCE(l.{quoted(name)}, '') <> {value}"""  # noqa: S608
+
+
+def agreed(one: UploadSpecification) -> tuple[str, str]:
+    """Remember the upload rows that the org agrees with now: all but those whose record did not succeed."""
+    names = ", ".join(quoted(name) for name in one.fields)
+    columns = ", ".join(f"u.{quoted(rule.column)}" for rule in one.fields.values())
+    open_ones = f"""SELECT o.external_id FROM sync_outcomes AS o
+    WHERE o.plan_hash = @plan_hash AND o.object_name = {_text(one.object)} AND o.status <> 'succeeded'"""  # noqa: S608
+    return (
+        f"DELETE FROM {one.synced_table} WHERE external_id NOT IN ({open_ones})",  # noqa: S608
+        f"""
+INSERT INTO {one.synced_table} (external_id, {names})
+SELECT u.{_key(one)}, {columns}
+FROM {one.table} AS u
+WHERE u.{_key(one)} NOT IN ({open_ones})""",  # noqa: S608
+    )
+
+
+def _differs(name: str, rule: FieldRule) -> str:
+    given, live = f"u.{quoted(rule.column)}", f"COALESCE(l.{quoted(name)}, '')"
+    wanted = f"COALESCE(r_{name}.record_id, {_UNBORN})" if rule.references else given
+    if rule.when_null == "keep":
+        return f"({given} IS NOT NULL AND {wanted} <> {live})"
+    return f"CASE WHEN {given} IS NULL THEN '' ELSE {wanted} END <> {live}"
+
+
+def _joins_of_references(one: UploadSpecification, names: Iterable[str]) -> str:
+    """The records that the upload rows refer to, where they are in the org."""
+    joins = []
+    for name in names:
+        rule = one.fields[name]
+        if rule.references:
+            joins.append(
+                f"\nLEFT OUTER JOIN record_matches AS r_{name}"
+                f" ON r_{name}.object_name = {_text(rule.references)}"
+                f" AND r_{name}.external_id = u.{quoted(rule.column)}"
+            )
+    return "".join(joins)
+
+
+def _key(one: UploadSpecification) -> str:
+    return quoted(one.external_id.column)
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"

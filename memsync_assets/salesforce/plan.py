@@ -1,0 +1,207 @@
+"""The sync plan: the smallest set of changes that makes the org agree with the mart, field by field.
+
+The org is read, never written. What is done about the plan is in `apply`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+
+import pyarrow as pa
+import pyarrow.csv
+
+from memsync_assets.mart.engine import Mart, Replace
+from memsync_assets.mart.queries import all_queries
+from memsync_assets.salesforce import diff
+from memsync_assets.salesforce.breaker import why_held
+from memsync_assets.salesforce.client import Org
+from memsync_assets.salesforce.snapshot import SnapshotCounts, clear_snapshot, take_snapshot
+from memsync_assets.salesforce.specifications import (
+    Specifications,
+    UploadSpecification,
+    check_against_org,
+    read_specifications,
+)
+from memsync_assets.settings import MemsyncError, Project
+
+_ORDER = "ORDER BY object_name, external_id, field_name"
+_COLUMNS = "object_name, external_id, record_id, operation, field_name, before_value, after_value, reason"
+
+
+@dataclass(frozen=True)
+class PlanCounts:
+    """What a plan holds.
+
+    Attributes:
+        plan_hash: stands for the content of the plan; an empty plan has one too.
+        changes: rows of sync_plan: one for each record and field.
+        records: records, by object and operation.
+        reasons: rows, by reason.
+        read: records read from the org, by object.
+        held: why the breaker holds the plan; None: it may be applied.
+        api_calls: calls that making the plan took.
+    """
+
+    plan_hash: str
+    changes: int
+    records: dict[str, int]
+    reasons: dict[str, int]
+    read: dict[str, int] = field(default_factory=dict)
+    held: str | None = None
+    api_calls: int = 0
+
+
+def make_plan(mart: Mart, project: Project, org: Org | None) -> PlanCounts:
+    """Fill the upload tables, bring the snapshot of the org up to date, and store what differs in sync_plan.
+
+    Without an org, the plan is the one for an empty org.
+
+    Raises:
+        MemsyncError: an upload specification is wrong, or does not fit the mart or the org.
+    """
+    calls = org.calls if org else 0
+    specifications = read_specifications(project)
+    fill_upload_tables(mart, specifications, project.as_of)
+    organization = org.organization() if org else None
+    read: dict[str, SnapshotCounts] = {}
+    now = datetime.now(UTC)
+    for one in specifications:
+        if org and organization:
+            check_against_org(one, org.describe(one.object))
+            read[one.object] = take_snapshot(mart, org, one, organization.organization_id, now)
+        else:
+            clear_snapshot(mart, one)
+    _find_differences(mart, specifications)
+    plan_hash = _hash(mart)
+    held = why_held(mart, project.settings.salesforce, specifications)
+    with mart.transaction():
+        mart.execute("DELETE FROM sync_plan")
+        mart.execute(
+            f"INSERT INTO sync_plan (plan_hash, {_COLUMNS}) SELECT @plan_hash, {_COLUMNS} FROM planned_changes",  # noqa: S608
+            {"plan_hash": plan_hash},
+        )
+        mart.execute("DELETE FROM sync_plan_state")
+        mart.execute(
+            "INSERT INTO sync_plan_state (plan_hash, organization_id, made_at, state, held)"
+            " VALUES (@plan_hash, @organization_id, @made_at, 'made', @held)",
+            {
+                "plan_hash": plan_hash,
+                "organization_id": organization.organization_id if organization else None,
+                "made_at": now.replace(tzinfo=None),
+                "held": held,
+            },
+        )
+    return PlanCounts(
+        plan_hash,
+        _count(mart, "SELECT COUNT(*) AS n FROM sync_plan"),
+        _counts(
+            mart,
+            "SELECT CONCAT(object_name, ' ', operation) AS name, COUNT(DISTINCT external_id) AS n FROM sync_plan"
+            " GROUP BY object_name, operation ORDER BY name",
+        ),
+        _counts(mart, "SELECT reason AS name, COUNT(*) AS n FROM sync_plan GROUP BY reason ORDER BY name"),
+        {name: counts.read for name, counts in read.items()},
+        held,
+        org.calls - calls if org else 0,
+    )
+
+
+def fill_upload_tables(mart: Mart, specifications: Specifications, as_of: date | None) -> None:
+    """Store what Salesforce is to hold. as_of: roles in force on this date; None: the loads' latest as-of date.
+
+    Raises:
+        MemsyncError: a specification names a table or a column that is not there.
+    """
+    _store_picklist_values(mart, specifications)
+    by_table = {query.table: query for query in all_queries() if query.name.startswith("salesforce/")}
+    latest = mart.fetch("SELECT MAX(as_of) AS as_of FROM loads")["as_of"][0].as_py()
+    given = {"as_of": as_of or latest or datetime.now(UTC).date()}
+    for one in specifications:
+        if one.table in by_table:
+            mart.store(by_table[one.table], Replace(), given)
+        columns = mart.columns(one.table)
+        if not columns:
+            raise MemsyncError(f"upload specification of {one.object}: table: the mart has no table {one.table}")
+        for name in (one.external_id.column, *(rule.column for rule in one.fields.values())):
+            if name not in columns:
+                raise MemsyncError(f"upload specification of {one.object}: {one.table} has no column {name}")
+
+
+def _store_picklist_values(mart: Mart, specifications: Specifications) -> None:
+    rows = [
+        {"object_name": one.object, "field_name": name, "source_value": source, "picklist_value": value}
+        for one in specifications
+        for name, rule in one.fields.items()
+        for source, value in rule.values.items()
+    ]
+    with mart.transaction():
+        mart.execute("DELETE FROM picklist_values")
+        if rows:
+            mart.append("picklist_values", pa.Table.from_pylist(rows))
+
+
+def _find_differences(mart: Mart, specifications: Specifications) -> None:
+    with mart.transaction():
+        for table in ("record_matches", "changed_records", "planned_changes"):
+            mart.execute(f"DELETE FROM {table}")  # noqa: S608
+        for one in specifications:
+            match_records(mart, one)
+            mart.execute(diff.new_records(one))
+            mart.execute(diff.different_records(one))
+            if one.removed.action != "ignore":
+                mart.execute(diff.removed_records(one))
+            _list_changes(mart, specifications, one)
+
+
+def match_records(mart: Mart, one: UploadSpecification) -> None:
+    """Find which live record each upload row is."""
+    mart.execute("DELETE FROM record_matches WHERE object_name = @object", {"object": one.object})
+    mart.execute(diff.matches(one))
+    if one.adopt_by:
+        mart.execute(diff.adoptions(one))
+
+
+def _list_changes(mart: Mart, specifications: Specifications, one: UploadSpecification) -> None:
+    mart.execute(diff.external_ids(one))
+    for name in one.fields:
+        mart.execute(diff.changed_fields(specifications, one, name))
+    for name in one.removed.set:
+        mart.execute(diff.deactivations(one, name))
+    mart.execute(diff.removals(one))
+
+
+class _Digest:
+    """A file that only keeps the SHA-256 of what is written to it."""
+
+    closed = False
+
+    def __init__(self) -> None:
+        self.sha256 = hashlib.sha256()
+
+    def write(self, data: bytes) -> int:
+        self.sha256.update(data)
+        return len(data)
+
+    def flush(self) -> None:
+        pass
+
+    def writable(self) -> bool:
+        return True
+
+
+def _hash(mart: Mart) -> str:
+    digest = _Digest()
+    rows = mart.fetch(f"SELECT {_COLUMNS} FROM planned_changes {_ORDER}")  # noqa: S608
+    pa.csv.write_csv(rows, pa.PythonFile(digest, mode="w"))
+    return digest.sha256.hexdigest()
+
+
+def _count(mart: Mart, sql: str, parameters: Mapping[str, object] | None = None) -> int:
+    return int(mart.fetch(sql, parameters)["n"][0].as_py())
+
+
+def _counts(mart: Mart, sql: str) -> dict[str, int]:
+    return {row["name"]: int(row["n"]) for row in mart.fetch(sql).to_pylist()}

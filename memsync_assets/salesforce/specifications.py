@@ -1,0 +1,272 @@
+"""Upload specifications: which mart table fills which object, field by field, as YAML that people edit.
+
+Read and validated here, and held against what an org says of its objects. What differs from the org is planned in
+`plan`, what is sent in `apply`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import Field, StringConstraints, ValidationError
+
+from memsync_assets.salesforce.describe import FieldDescription, ObjectDescription
+from memsync_assets.settings import DEFAULT_CONFIG, MemsyncError, Project, Section
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,79}$")]
+
+
+class FieldRule(Section):
+    """Where a field's value comes from.
+
+    Attributes:
+        column: the column of the upload table.
+        references: the object that the column names by its external id.
+        when_null: what a null means: `clear` empties the field, `keep` leaves what Salesforce has.
+        owned: False: written when the record is made, and Salesforce's own from then on.
+        values: the picklist value of each source value; `*` for all others.
+    """
+
+    column: Name
+    references: Name | None = None
+    when_null: Literal["clear", "keep"] = "clear"
+    owned: bool = True
+    values: dict[str, str] = Field(default_factory=dict)
+
+
+class ExternalId(Section):
+    """The field that tells whose record it is, and the column that fills it."""
+
+    field: Name
+    column: Name
+
+
+class Removal(Section):
+    """What becomes of a record that is no longer in the source.
+
+    Attributes:
+        action: ignore it, deactivate it by setting `set`, or delete it.
+        set: fields and their values; for `deactivate`, and for records that cannot be deleted.
+        deactivate_when: a flag of Salesforce's that marks records that cannot be deleted.
+    """
+
+    action: Literal["ignore", "deactivate", "delete"] = "ignore"
+    set: dict[Name, str] = Field(default_factory=dict)
+    deactivate_when: Name | None = None
+
+
+class UploadSpecification(Section):
+    """One object and the upload table that fills it.
+
+    Attributes:
+        object: the Salesforce object.
+        table: the upload table of the mart; one row a record, values as text in Salesforce's form.
+        fields: where each field's value comes from, by field.
+        adopt_by: fields by which a record without our external id is known; empty: none is adopted.
+    """
+
+    object: Name
+    table: Name
+    external_id: ExternalId
+    fields: dict[Name, FieldRule] = Field(min_length=1)
+    adopt_by: tuple[Name, ...] = ()
+    removed: Removal = Removal()
+
+    @property
+    def live_table(self) -> str:
+        """The mart's table of the org's live values."""
+        return f"salesforce_{self.object.lower()}_live"
+
+    @property
+    def synced_table(self) -> str:
+        """The mart's table of the values that org and mart last agreed on."""
+        return f"salesforce_{self.object.lower()}_synced"
+
+    @cached_property
+    def live_fields(self) -> tuple[str, ...]:
+        """The fields whose live values are kept, beside id and external id."""
+        more = (*self.adopt_by, *self.removed.set, self.removed.deactivate_when)
+        return tuple(dict.fromkeys((*self.fields, *(name for name in more if name))))
+
+    @property
+    def references(self) -> dict[str, str]:
+        """The objects that its fields refer to, by field."""
+        return {name: rule.references for name, rule in self.fields.items() if rule.references}
+
+    @property
+    def is_made_by_org(self) -> bool:
+        """Whether Salesforce makes such records by itself, so that ours are known by what they refer to."""
+        return bool(self.adopt_by) and all(name in self.references for name in self.adopt_by)
+
+
+@dataclass(frozen=True)
+class Specifications:
+    """All upload specifications, parents before children."""
+
+    ordered: tuple[UploadSpecification, ...]
+
+    def __iter__(self) -> Iterator[UploadSpecification]:
+        return iter(self.ordered)
+
+    def of(self, object_name: str) -> UploadSpecification:
+        """The specification of an object."""
+        return next(one for one in self.ordered if one.object == object_name)
+
+
+def read_specifications(project: Project) -> Specifications:
+    """The upload specifications beside the configuration, or the ones that come with memsync where it names none.
+
+    Raises:
+        MemsyncError: there is none, or one is wrong; the text names file, line and key.
+    """
+    folder = project.config.parent / project.settings.salesforce.upload_specifications
+    if not folder.is_dir() and "upload_specifications" not in project.settings.salesforce.model_fields_set:
+        folder = DEFAULT_CONFIG.parent / "upload_specifications"
+    files = sorted(folder.glob("*.yaml"))
+    if not files:
+        raise MemsyncError(f"{folder}: holds no upload specification (*.yaml). See config/upload_specifications/.")
+    read = {path: _read(path) for path in files}
+    return _ordered(read)
+
+
+def check_against_org(specification: UploadSpecification, described: ObjectDescription) -> None:
+    """Hold a specification against the org.
+
+    Raises:
+        MemsyncError: a field is missing, of a type that cannot be, or not ours to write; every finding is listed.
+    """
+    findings = [f"{specification.object}.{finding}" for finding in _findings(specification, described)]
+    if findings:
+        raise MemsyncError(
+            f"the upload specification of {specification.object} does not fit the org: " + "; ".join(findings)
+        )
+
+
+def _findings(specification: UploadSpecification, described: ObjectDescription) -> Iterator[str]:
+    key = described.by_name.get(specification.external_id.field)
+    if key is None:
+        yield f"{specification.external_id.field}: the org has no such field; it must be made as Unique and External ID"
+    elif not key.externalId:
+        yield f"{key.name}: is no External ID in the org; make it Unique and External ID"
+    for name in specification.live_fields:
+        field = described.by_name.get(name)
+        if field is None:
+            yield f"{name}: the org has no such field, or this user does not see it"
+        elif name in specification.fields:
+            yield from _field_findings(field, specification.fields[name])
+    for name, value in specification.removed.set.items():
+        if name in described.by_name:
+            yield from _value_findings(described.by_name[name], [value])
+    if specification.removed.action == "delete" and not described.deletable:
+        yield "removed: this user may not delete the object's records"
+
+
+def _field_findings(field: FieldDescription, rule: FieldRule) -> Iterator[str]:
+    if not field.createable:
+        yield f"{field.name}: cannot be written"
+    elif rule.owned and not field.updateable:
+        yield f"{field.name}: can be written only when the record is made; say `owned: false`"
+    if rule.references and rule.references not in field.referenceTo:
+        yield f"{field.name}: refers to {', '.join(field.referenceTo) or 'nothing'}, not to {rule.references}"
+    if not rule.references and field.referenceTo:
+        yield f"{field.name}: is a reference; name its object with `references`"
+    yield from _value_findings(field, list(rule.values.values()))
+
+
+def _value_findings(field: FieldDescription, values: Sequence[str]) -> Iterator[str]:
+    if field.restrictedPicklist:
+        allowed = {one.value for one in field.picklistValues if one.active}
+        for value in sorted(set(values) - allowed):
+            yield f"{field.name}: '{value}' is none of the values of its restricted picklist"
+    if field.length:
+        for value in values:
+            if len(value) > field.length:
+                yield f"{field.name}: a value has {len(value)} characters, the field takes {field.length}"
+
+
+def _read(path: Path) -> UploadSpecification:
+    try:
+        text = path.read_text(encoding="utf-8")
+        content = yaml.safe_load(text)
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except OSError as error:
+        raise MemsyncError(f"{path}: cannot be read ({error.strerror}).") from error
+    except yaml.YAMLError as error:
+        raise MemsyncError(f"{path}: is not YAML: {error}") from error
+    try:
+        found = UploadSpecification.model_validate(content)
+    except ValidationError as error:
+        findings = "; ".join(f"line {_line(node, e['loc'])}: {_key(e['loc'])}: {e['msg']}" for e in error.errors())
+        raise MemsyncError(f"{path}: {findings}") from error
+    if findings_list := list(_inner_findings(found)):
+        findings = "; ".join(f"line {_line(node, loc)}: {_key(loc)}: {message}" for loc, message in findings_list)
+        raise MemsyncError(f"{path}: {findings}")
+    return found
+
+
+def _inner_findings(found: UploadSpecification) -> Iterator[tuple[tuple[str, ...], str]]:
+    for name in found.adopt_by:
+        if name not in found.fields:
+            yield ("adopt_by",), f"{name} is not among the fields"
+    if found.removed.action == "deactivate" and not found.removed.set:
+        yield ("removed", "set"), "deactivate needs fields to set"
+    if found.removed.deactivate_when and not found.removed.set:
+        yield ("removed", "set"), "deactivate_when needs fields to set"
+    if found.external_id.field in found.fields:
+        yield ("fields", found.external_id.field), "the external id is not repeated among the fields"
+
+
+def _ordered(read: Mapping[Path, UploadSpecification]) -> Specifications:
+    by_object: dict[str, UploadSpecification] = {}
+    for path, one in read.items():
+        if one.object in by_object:
+            raise MemsyncError(f"{path}: object: {one.object} has an upload specification already")
+        by_object[one.object] = one
+    for path, one in read.items():
+        for field, target in one.references.items():
+            if target not in by_object:
+                raise MemsyncError(f"{path}: fields.{field}.references: {target} has no upload specification")
+    # A reference to the object itself is no matter of order between objects.
+    graph = {name: set(one.references.values()) - {name} for name, one in by_object.items()}
+    try:
+        return Specifications(tuple(by_object[name] for name in TopologicalSorter(graph).static_order()))
+    except CycleError as error:
+        raise MemsyncError(f"the upload specifications refer to each other in a circle: {error.args[1]}") from error
+
+
+def _key(loc: Sequence[int | str]) -> str:
+    return ".".join(map(str, loc)) or "the file"
+
+
+def _line(node: yaml.Node | None, loc: Sequence[int | str]) -> int:
+    """The line, from 1, of the key that a finding is about, or of the nearest one above it."""
+    line = 1
+    for part in loc:
+        if isinstance(node, yaml.MappingNode):
+            entry = next(((key, value) for key, value in node.value if key.value == part), None)
+            if entry is None:
+                break
+            line, node = entry[0].start_mark.line + 1, entry[1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
+            node = node.value[part]
+            line = node.start_mark.line + 1
+        else:
+            break
+    return line
+
+
+_IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+
+
+def quoted(name: str) -> str:
+    """A name of a specification as an identifier of T-SQL."""
+    if not _IDENTIFIER.fullmatch(name):
+        raise ValueError("not a name")
+    return f"[{name}]"

@@ -1,0 +1,45 @@
+"""A local org over real HTTP, empty for each test, and a small mart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from memsync_assets.local_org.server import LocalOrg
+from memsync_assets.mart.duckdb_mart import DuckDBMart
+from memsync_assets.mart.schema import migrate
+from memsync_assets.settings import Home, Project, Reconciliation, Salesforce, Scope, Settings
+from tests.salesforce.scene import Scene
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalOrg]:
+    with LocalOrg(tmp_path_factory.mktemp("org") / "org.sqlite") as org:
+        yield org
+
+
+@pytest.fixture
+def mart() -> Iterator[DuckDBMart]:
+    mart = DuckDBMart()
+    migrate(mart)
+    yield mart
+    mart.close()
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    settings = Settings(
+        salesforce=Salesforce(target="local", retry_wait=0),
+        reconciliations={"ihm": Reconciliation(scope=Scope(flagged=True))},
+    )
+    return Project(settings, Home(tmp_path), tmp_path / "landing")
+
+
+@pytest.fixture
+def scene(served: LocalOrg, mart: DuckDBMart, project: Project, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
+    monkeypatch.setenv("MEMSYNC_LOCAL_ORG_URL", served.url)
+    scene = Scene(mart, project, served)
+    yield scene
+    scene.empty_the_org()
