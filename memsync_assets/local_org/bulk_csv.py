@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from memsync_assets.local_org.errors import OrgError
 from memsync_assets.local_org.schema import ObjectDescribe, OrgSchema
 from memsync_assets.local_org.values import from_csv
 
@@ -107,12 +106,9 @@ def _place(schema: OrgSchema, sobject: ObjectDescribe, column: str) -> _Place:
         return place_field
     kind, colon, bare = relation.partition(":")
     reference = sobject.by_relationship.get((bare if colon else kind).lower())
-    try:
-        target = schema.sobject(kind if colon else (reference.referenceTo[0] if reference else ""))
-        key = target.field(key_name)
-    except OrgError:
-        raise UnreadableError(f"InvalidBatch : Field name not found : {column}") from None
-    if reference is None:
+    target = schema.by_name.get(kind.lower()) if colon else schema.target(reference) if reference else None
+    key = target.by_name.get(key_name.lower()) if target else None
+    if reference is None or target is None or key is None:
         raise UnreadableError(f"InvalidBatch : Field name not found : {column}")
     holder, key_value = str(reference.relationshipName), from_csv(key)
 

@@ -70,8 +70,8 @@ def audit(options: WriteOptions) -> Row:
     return {"LastModifiedDate": stamp, "LastModifiedById": options.user_id, "SystemModstamp": stamp}
 
 
-def folded(value: Any) -> Any:
-    """The form in which two values of a case-insensitive key are compared: ASCII only, as SQLite's NOCASE."""
-    if not isinstance(value, str):
+def folded(field: FieldDescribe, value: Any) -> Any:
+    """The form in which two values of a field are compared: as the column's collation does, ASCII only."""
+    if field.caseSensitive or not isinstance(value, str):
         return value
     return value.lower() if value.isascii() else value.translate(_LOWER)

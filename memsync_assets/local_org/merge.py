@@ -70,7 +70,9 @@ def _checked(org: Org, sobject: ObjectDescribe, master: Mapping[str, Any], loser
 
 def _move_relations(org: Org, sobject: ObjectDescribe, rows: Sequence[Row], changed: Row) -> list[str]:
     """Give the master the losers' relations; of direct ones to the same account the master's stays."""
-    relation = org.schema.sobject(RELATION)
+    relation = org.schema.by_name.get(RELATION.lower())
+    if relation is None:
+        return []
     near, far = ("ContactId", "AccountId") if sobject.name == "Contact" else ("AccountId", "ContactId")
     master = rows[0]
     held: dict[str, list[Row]] = {}

@@ -29,6 +29,14 @@ class ConnectedApp:
     client_secret: str = "memsync-demo-secret"
     public_key: str | None = None
 
+    def __post_init__(self) -> None:
+        """Raises ValueError for a key that is none."""
+        if self.public_key is not None:
+            try:
+                jwt.algorithms.RSAAlgorithm(jwt.algorithms.RSAAlgorithm.SHA256).prepare_key(self.public_key)
+            except (ValueError, jwt.InvalidKeyError):
+                raise ValueError("is no RSA public key in PEM form") from None
+
 
 @dataclass(eq=False)
 class OAuthError(Exception):

@@ -14,6 +14,7 @@ from memsync_assets.local_org.errors import OrgError
 from memsync_assets.local_org.ids import canonical
 from memsync_assets.local_org.schema import ObjectDescribe, OrgSchema
 from memsync_assets.local_org.store import Row, Store
+from memsync_assets.local_org.targets import duplicate
 
 _TABLE = """CREATE TABLE IF NOT EXISTS _recycled (
     root TEXT NOT NULL, sobject TEXT NOT NULL, id TEXT NOT NULL, field TEXT, value TEXT)"""
@@ -95,10 +96,7 @@ class RecycleBin:
     def _check_free(self, sobject: ObjectDescribe, row: Row) -> None:
         for key in sobject.unique_fields:
             for other, _ in self.store.find_pairs(sobject, key, [row[key.name]]):
-                raise OrgError(
-                    "DUPLICATE_VALUE",
-                    f"duplicate value found: {key.name} duplicates value on record with id: {other[:15]}",
-                )
+                raise duplicate(key.name, other)
 
     def _restore(self, sobject: ObjectDescribe, row: Row, options: WriteOptions) -> None:
         changed = audit(options)

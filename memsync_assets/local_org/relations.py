@@ -1,6 +1,7 @@
 """Relations between accounts and contacts (AccountContactRelation), as "Contacts to Multiple Accounts" keeps them.
 
 The direct relation follows Contact.AccountId and is made by the system; indirect ones are written by users.
+An org whose schema has no such object keeps none.
 On a change of account the former direct relation stays as an indirect one, which is Salesforce's default.
 """
 
@@ -55,9 +56,9 @@ def follow(store: Store, schema: OrgSchema, drafts: Sequence[Draft], changed: Ro
         for draft in drafts
         if "AccountId" in draft.values and draft.values["AccountId"] != (draft.current or {}).get("AccountId")
     ]
-    if not moved:
+    relation = schema.by_name.get(RELATION.lower())
+    if not moved or relation is None:
         return
-    relation = schema.sobject(RELATION)
     settled = by_pair(store, schema, {str(d.record_id) for d in moved if not d.creating})
     fresh: list[Row] = []
     updates: list[Row] = []
@@ -93,8 +94,8 @@ def direct(record_id: str, account_id: str, contact_id: str, changed: Row) -> Ro
 
 def restore_direct(store: Store, schema: OrgSchema, contact: Row, changed: Row) -> None:
     """Give a contact that comes back from a merge its direct relation again."""
-    if contact["AccountId"]:
-        relation = schema.sobject(RELATION)
+    relation = schema.by_name.get(RELATION.lower())
+    if contact["AccountId"] and relation:
         store.insert(relation, [direct(store.new_id(relation), contact["AccountId"], contact["Id"], changed)])
 
 

@@ -47,21 +47,21 @@ def check_duplicates(
 
 
 def _apply(store: Store, sobject: ObjectDescribe, rule: DuplicateRule, drafts: Sequence[Draft]) -> None:
+    fields = [sobject.field(name) for name in rule.fields]
     touched = [
         draft
         for draft in drafts
         if not draft.error
-        and any(name in draft.values for name in rule.fields)
-        and all(draft.after(name) is not None for name in rule.fields)
+        and any(field.name in draft.values for field in fields)
+        and all(draft.after(field.name) is not None for field in fields)
     ]
     if not touched:
         return
-    first = sobject.field(rule.fields[0])
     known: dict[tuple[object, ...], set[str | None]] = {}
-    for row in store.find(sobject, first, (draft.after(first.name) for draft in touched)):
-        known.setdefault(tuple(folded(row[name]) for name in rule.fields), set()).add(row["Id"])
+    for row in store.find(sobject, fields[0], (draft.after(fields[0].name) for draft in touched)):
+        known.setdefault(tuple(folded(field, row[field.name]) for field in fields), set()).add(row["Id"])
     for draft in touched:
-        owners = known.setdefault(tuple(folded(draft.after(name)) for name in rule.fields), set())
+        owners = known.setdefault(tuple(folded(field, draft.after(field.name)) for field in fields), set())
         if owners - {draft.record_id if not draft.creating else None}:
             draft.error = DUPLICATES_DETECTED
         else:

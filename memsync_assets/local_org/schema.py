@@ -1,8 +1,9 @@
 """The org's schema in the shape of describe results: which objects and fields there are, and their properties.
 
 A schema file holds `{"sobjects": [describe, ...]}` and, optionally, `organization`, `validationRules` and
-`duplicateRules`. A field needs `name` and `type`; what a describe result says beyond that is derived from
-the type where the file leaves it out, so real describe results and short hand-written ones both load.
+`duplicateRules`. An object needs `name` and `fields`, a field `name` and `type`; what a describe result says
+beyond that is derived where the file leaves it out, so real describe results and short hand-written ones both
+load. User and Organization, which every org has, are the sample org's unless the file describes them.
 Rules on values are in `values`, rules on records in `records`.
 """
 
@@ -10,16 +11,23 @@ from __future__ import annotations
 
 import json
 import re
+import string
+import zlib
+from collections import Counter
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from memsync_assets.local_org.errors import OrgError, not_found
 
+_EVERYWHERE = ("User", "Organization")
 SAMPLE = Path(__file__).parent / "schema" / "sample_org.json"
 
+_DIGITS = string.digits + string.ascii_lowercase
 _SOAP = {
     "id": "tns:ID", "reference": "tns:ID", "boolean": "xsd:boolean", "int": "xsd:int", "date": "xsd:date",
     "datetime": "xsd:dateTime", "double": "xsd:double", "currency": "xsd:double", "percent": "xsd:double",
@@ -47,6 +55,12 @@ def _label(name: str) -> str:
     if name.endswith("__c"):
         return name.removesuffix("__c").replace("_", " ")
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", re.sub(r"Id$", "ID", name))
+
+
+def _key_prefix(name: str) -> str:
+    """A key prefix for an object whose describe result has none: always the same for the same name."""
+    first, second = divmod(zlib.crc32(name.encode()) % 36**2, 36)
+    return f"z{_DIGITS[first]}{_DIGITS[second]}"
 
 
 class _Described(BaseModel):
@@ -104,7 +118,7 @@ class FieldDescribe(_Described):
     @model_validator(mode="before")
     @classmethod
     def _derive(cls, given: Any) -> Any:
-        kind, name = given.get("type", ""), given.get("name", "")
+        kind, name = str(given.get("type", "")), str(given.get("name", ""))
         long = kind == "textarea" and given.get("length", 0) > 255
         single = kind not in ("address", "multipicklist") and not long
         derived = {
@@ -143,6 +157,22 @@ class ChildRelationship(_Described):
     cascadeDelete: bool = False
 
 
+def _completed(given: Any) -> Any:
+    """A describe result with what may be left out: labels, key prefix, Id and system fields."""
+    if not isinstance(given, dict) or not all(isinstance(one, dict) for one in given.get("fields") or [None]):
+        raise ValueError("an object needs a name and a list of fields")
+    name = str(given.get("name", ""))
+    label = _label(name)
+    given = {"label": label, "labelPlural": label + "s", "custom": name.endswith("__c")} | given
+    given |= {"keyPrefix": given.get("keyPrefix") or _key_prefix(name)}
+    named = {field.get("name") for field in given["fields"]}
+    fixed = {"createable": False, "updateable": False, "nillable": False, "defaultedOnCreate": True}
+    system = [field | fixed for field in _SYSTEM if field["name"] not in named]
+    ident = {"name": "Id", "type": "id", "label": f"{label} ID", "idLookup": True, "caseSensitive": True}
+    first = [] if "Id" in named else [ident | fixed]
+    return given | {"fields": [*first, *given["fields"], *system]}
+
+
 class ObjectDescribe(_Described):
     """One object with its fields."""
 
@@ -166,15 +196,7 @@ class ObjectDescribe(_Described):
     @model_validator(mode="before")
     @classmethod
     def _derive(cls, given: Any) -> Any:
-        name = given.get("name", "")
-        label = _label(name)
-        given = {"label": label, "labelPlural": label + "s", "custom": name.endswith("__c")} | given
-        named = {field["name"] for field in given["fields"]}
-        fixed = {"createable": False, "updateable": False, "nillable": False, "defaultedOnCreate": True}
-        system = [field | fixed for field in _SYSTEM if field["name"] not in named]
-        ident = {"name": "Id", "type": "id", "label": f"{label} ID", "idLookup": True, "caseSensitive": True}
-        first = [] if "Id" in named else [ident | fixed]
-        return given | {"fields": [*first, *given["fields"], *system]}
+        return _completed(given)
 
     @cached_property
     def by_name(self) -> dict[str, FieldDescribe]:
@@ -251,6 +273,29 @@ class OrgSchema(BaseModel):
     validationRules: tuple[ValidationRule, ...] = ()
     duplicateRules: tuple[DuplicateRule, ...] = ()
 
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        for what, names in (
+            ("object", [sobject.name.lower() for sobject in self.sobjects]),
+            ("keyPrefix", [sobject.keyPrefix for sobject in self.sobjects]),
+        ):
+            twice = sorted(name for name, times in Counter(names).items() if times > 1)
+            if twice:
+                raise ValueError(f"more than one object has the same {what}: {', '.join(twice)}")
+        for duplicates in self.duplicateRules:
+            self._check_names(f"duplicate rule {duplicates.name!r}", duplicates.sobject, duplicates.fields)
+        for rule in self.validationRules:
+            self._check_names(f"validation rule {rule.errorMessage!r}", rule.sobject, filter(None, [rule.errorField]))
+        return self
+
+    def _check_names(self, rule: str, sobject: str, fields: Iterable[str]) -> None:
+        described = self.by_name.get(sobject.lower())
+        if described is None:
+            raise ValueError(f"{rule}: there is no object {sobject}")
+        for name in fields:
+            if name.lower() not in described.by_name:
+                raise ValueError(f"{rule}: {sobject} has no field {name}")
+
     @cached_property
     def by_name(self) -> dict[str, ObjectDescribe]:
         """Objects by lower-case name."""
@@ -268,6 +313,10 @@ class OrgSchema(BaseModel):
             raise not_found()
         return found
 
+    def target(self, reference: FieldDescribe) -> ObjectDescribe | None:
+        """The object a reference points at; of several the first that is described, None where none is."""
+        return next((self.by_name[one.lower()] for one in reference.referenceTo if one.lower() in self.by_name), None)
+
     def children(self, name: str) -> list[ChildRelationship]:
         """Every reference to an object, with the names its describe result gives to child relationships."""
         declared = {(c.childSObject, c.field): c for c in self.sobject(name).childRelationships}
@@ -283,5 +332,36 @@ class OrgSchema(BaseModel):
 
 
 def load(path: Path | None = None) -> OrgSchema:
-    """The schema in a file; the sample org's without one. Raises ValueError naming what is wrong."""
-    return OrgSchema.model_validate(json.loads((path or SAMPLE).read_text(encoding="utf-8")))
+    """The schema in a file; the sample org's without one. Raises ValueError naming what is wrong, and where."""
+    sample = json.loads(SAMPLE.read_text(encoding="utf-8"))
+    if path is None:
+        return OrgSchema.model_validate(sample)
+    try:
+        given = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ValueError(f"cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise ValueError(f"is no JSON in UTF-8: {error}") from None
+    if not isinstance(given, dict) or not isinstance(given.get("sobjects"), list):
+        raise ValueError('must hold an object with a list "sobjects" of describe results')
+    named = {str(one.get("name")).lower() for one in given["sobjects"] if isinstance(one, dict)}
+    base = [one for one in sample["sobjects"] if one["name"] in _EVERYWHERE and one["name"].lower() not in named]
+    try:
+        return OrgSchema.model_validate(given | {"sobjects": [*given["sobjects"], *base]})
+    except ValidationError as error:
+        raise ValueError("; ".join(_located(one, given) for one in error.errors()[:3])) from None
+
+
+def _located(error: ErrorDetails, given: dict[str, Any]) -> str:
+    """One error of a schema file, with the names of the object and the field it is in."""
+    place: list[str] = []
+    found: Any = given
+    for key in error["loc"]:
+        try:
+            found = found[key]
+        except (KeyError, IndexError, TypeError):
+            found = None
+        if isinstance(found, dict) and isinstance(found.get("fields"), list) and found["fields"]:
+            found = _completed(found)
+        place.append(str(found.get("name", key)) if isinstance(found, dict) else str(key))
+    return f"{' / '.join(place)}: {error['msg'].removeprefix('Value error, ')}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -16,20 +17,22 @@ import uvicorn
 from memsync_assets.local_org import schema as schemas
 from memsync_assets.local_org.app import Protocol, make_app
 from memsync_assets.local_org.oauth import ConnectedApp
-from memsync_assets.local_org.org import open_org
+from memsync_assets.local_org.org import Org, open_org
 
 _HOST = "127.0.0.1"
-SECRET_VARIABLE = "MEMSYNC_LOCAL_ORG_SECRET"
+
+
+class CannotServeError(Exception):
+    """Why an org cannot be served: the text says what is wrong, where, and what to do."""
 
 
 def serve(db_path: Path | str, schema_path: Path | None, port: int, app: ConnectedApp) -> None:
     """Serve an org until interrupted, first printing one JSON line with its port and URL.
 
-    Loopback only. Port 0 takes a free one. Raises ValueError for a schema file that is wrong, OSError for
-    a port that is taken.
+    Loopback only. Port 0 takes a free one. Raises CannotServeError.
     """
-    org = open_org(db_path, schemas.load(schema_path), app)
-    listener = socket.create_server((_HOST, port))
+    listener = _listener(port)
+    org = _opened(db_path, schema_path, app)
     bound = listener.getsockname()[1]
     print(json.dumps({"port": bound, "url": f"http://{_HOST}:{bound}"}), flush=True)  # noqa: T201
     config = uvicorn.Config(make_app(org), http=Protocol, log_level="warning", access_log=False, lifespan="off")
@@ -37,6 +40,28 @@ def serve(db_path: Path | str, schema_path: Path | None, port: int, app: Connect
         uvicorn.Server(config).run(sockets=[listener])
     finally:
         org.store.close()
+
+
+def _listener(port: int) -> socket.socket:
+    try:
+        return socket.create_server((_HOST, port))
+    except (OSError, OverflowError) as error:
+        raise CannotServeError(
+            f"--port {port}: cannot listen on {_HOST} ({error}). Give another port, or 0 for any that is free."
+        ) from None
+
+
+def _opened(db_path: Path | str, schema_path: Path | None, app: ConnectedApp) -> Org:
+    try:
+        schema = schemas.load(schema_path)
+    except ValueError as error:
+        raise CannotServeError(f"--schema {schema_path}: {error}") from None
+    try:
+        return open_org(db_path, schema, app)
+    except sqlite3.DatabaseError as error:
+        locked = error.sqlite_errorcode == sqlite3.SQLITE_BUSY
+        why = "another server has it open; stop that one or" if locked else f"cannot be an org's database ({error});"
+        raise CannotServeError(f"--db {db_path}: {why} give another file.") from None
 
 
 class LocalOrg:
@@ -80,12 +105,13 @@ class LocalOrg:
             [sys.executable, "-m", "memsync_assets.local_org", *self._arguments, "--port", str(self._port)],
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, SECRET_VARIABLE: self.client_secret},
+            env={**os.environ, "MEMSYNC_LOCAL_ORG_SECRET": self.client_secret},
         )
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            raise RuntimeError(f"the local org did not start: exit code {self._process.wait()}")
+            code = self._process.wait()
+            raise RuntimeError(f"the local org did not start (exit code {code}): standard error says why")
         said = json.loads(line)
         self._port, self.url = said["port"], said["url"]
 

@@ -265,13 +265,19 @@ class _Translation:
                 )
             names = (*names, str(reference.relationshipName))
             if names not in scope.joins:
-                target, joined = self.schema.sobject(reference.referenceTo[0]), self._new_alias()
+                target, joined = self._target(reference, path), self._new_alias()
                 scope.joins[names] = (target, joined)
                 scope.joined_sql.append(
                     f'LEFT JOIN {quoted(target.name)} {joined} ON {joined}."Id" = {alias}.{quoted(reference.name)}'
                 )
             sobject, alias = scope.joins[names]
         return sobject, alias, names
+
+    def _target(self, reference: FieldDescribe, path: soql.Path) -> ObjectDescribe:
+        target = self.schema.target(reference)
+        if target is None:
+            raise self._error("INVALID_FIELD", path, f"{reference.name} points at no object of this org")
+        return target
 
     def _named(self, sobject: ObjectDescribe, path: soql.Path) -> FieldDescribe:
         described = sobject.by_name.get(path.parts[-1].lower())

@@ -20,17 +20,19 @@ from memsync_assets.local_org.schema import FieldDescribe, ObjectDescribe, OrgSc
 _AFFINITY = {"boolean": "INTEGER", "int": "INTEGER", "double": "REAL", "currency": "REAL", "percent": "REAL"}
 _EXACT = frozenset({"id", "reference", "date", "datetime"})
 _CHUNK = 500
+_PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "cache_size=-65536")
 Row = dict[str, Any]
 
 
 class Store:
-    """An open database file. `transaction()` serializes all use of it."""
+    """An open database file, this process's alone. `transaction()` serializes all use of it."""
 
     def __init__(self, path: Path | str, schema: OrgSchema) -> None:
+        """Open or create the file. Raises sqlite3.OperationalError where another process has it open."""
         self.schema = schema
         self.lock = threading.RLock()
         self.connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "cache_size=-65536", "busy_timeout=10000"):
+        for pragma in ("busy_timeout=500", "locking_mode=EXCLUSIVE", *_PRAGMAS):
             self.connection.execute(f"PRAGMA {pragma}")
         self._depth = 0
         self._next: dict[str, int] = {}

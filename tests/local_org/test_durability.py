@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
 import requests
 from org_client import Client
+from typer.testing import CliRunner
 
+from memsync_assets.local_org import cli
+from memsync_assets.local_org import schema as schemas
+from memsync_assets.local_org.oauth import ConnectedApp
+from memsync_assets.local_org.org import open_org
 from memsync_assets.local_org.server import LocalOrg
 
 
@@ -41,11 +47,38 @@ def test_a_bulk_job_goes_on_after_a_kill_and_writes_no_row_twice(tmp_path: Path)
         assert len(client.rows(f"{path}/successfulResults")) == 500
 
 
-def test_it_stops_cleanly_and_says_when_it_cannot_start(tmp_path: Path) -> None:
+def test_it_stops_cleanly(tmp_path: Path) -> None:
     with LocalOrg(tmp_path / "org.db") as org:
         url = org.url
     with pytest.raises(requests.ConnectionError):
         requests.get(f"{url}/services/data", timeout=5)
-    (tmp_path / "bad.json").write_text('{"sobjects": [{"name": "A"}]}', encoding="utf-8")
-    with pytest.raises(RuntimeError, match="did not start"):
-        LocalOrg(tmp_path / "other.db", schema=tmp_path / "bad.json").start()
+
+
+def refusal(*arguments: str | Path) -> str:
+    """What the command says that serves no org, without the line breaks of its box."""
+    ended = CliRunner().invoke(cli.app, ["serve", "--port", "0", *map(str, arguments)])
+    assert ended.exit_code == 2
+    assert ended.stdout == ""
+    return " ".join(ended.stderr.replace("│", " ").split())
+
+
+def test_one_file_has_one_server(tmp_path: Path) -> None:
+    db = tmp_path / "org.db"
+    with LocalOrg(db):
+        assert f"--db {db}: another server has it open" in refusal("--db", db)
+        with pytest.raises(RuntimeError, match="did not start"):
+            LocalOrg(db).start()
+    open_org(db, schemas.load(), ConnectedApp()).store.close()
+
+
+def test_what_it_cannot_serve_it_names_and_says_why(tmp_path: Path) -> None:
+    db, wrong = tmp_path / "org.db", tmp_path / "wrong.json"
+    wrong.write_text('{"sobjects": [{"name": "Plan__c", "fields": [{"name": "Code__c"}]}]}', encoding="utf-8")
+    said = refusal("--db", db, "--schema", wrong)
+    assert said == f"memsync: --schema {wrong}: sobjects / Plan__c / fields / Code__c / type: Field required"
+    assert "file is not a database" in refusal("--db", wrong)
+    assert "unable to open database file" in refusal("--db", tmp_path / "none" / "org.db")
+    assert "is no RSA public key in PEM form" in refusal("--db", db, "--public-key", wrong)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        assert f"--port {port}: cannot listen" in refusal("--db", db, "--port", port)
