@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from memsync_assets import __version__
+from memsync_assets.local_org.cli import app as local_org
 from memsync_assets.settings import DEFAULT_CONFIG, PROJECT, Home, MemsyncError, Project, load_settings
 
 app = typer.Typer(
@@ -27,6 +28,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
+app.add_typer(local_org, name="org")
 console = Console()
 errors = Console(stderr=True)
 

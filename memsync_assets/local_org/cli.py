@@ -26,7 +26,7 @@ def serve(
     schema: Annotated[
         Path | None,
         typer.Option(
-            help='Objects and fields, as JSON {"sobjects": [describe results]}; the sample org\'s without one.',
+            help='JSON file whose "sobjects" are describe results; the sample org\'s objects and fields without one.',
             exists=True,
             dir_okay=False,
         ),
