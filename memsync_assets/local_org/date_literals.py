@@ -11,6 +11,13 @@ _UNITS = ("DAY", "WEEK", "MONTH", "QUARTER", "YEAR")
 
 def days(name: str, number: int | None, today: date) -> tuple[date, date]:
     """First day of the range and the day after its last. Raises OrgError MALFORMED_QUERY if unknown."""
+    try:
+        return _days(name, number, today)
+    except (ValueError, OverflowError):
+        raise OrgError("MALFORMED_QUERY", f"{name}:{number} lies outside the calendar") from None
+
+
+def _days(name: str, number: int | None, today: date) -> tuple[date, date]:
     name = name.replace("FISCAL_", "")
     if name in ("YESTERDAY", "TODAY", "TOMORROW"):
         first = today + timedelta(days=("YESTERDAY", "TODAY", "TOMORROW").index(name) - 1)

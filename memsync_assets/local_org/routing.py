@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -98,6 +99,9 @@ class Api:
             return self._dispatch(call)
         except OrgError as error:
             return Answer(error.status, [error.as_request_error()])
+        except Exception:  # a defect of ours is to look to the client as one of Salesforce's does
+            logging.getLogger(__name__).exception("%s failed", call.method)
+            return Answer(500, [OrgError("UNKNOWN_EXCEPTION", "An unexpected error occurred.").as_request_error()])
 
     def _dispatch(self, call: Call) -> Answer:
         match = re.fullmatch(r"(/services/data/v(\d+)\.0)(/.*)?", call.path)

@@ -163,6 +163,10 @@ def _unquoted(token: str, keep: str = "") -> str:
     return re.sub(r"\\(?:u([0-9A-Fa-f]{4})|(.))", plain, token[1:-1], flags=re.DOTALL)
 
 
+def _no_such_day(token: str) -> OrgError:
+    return OrgError("MALFORMED_QUERY", f"the calendar has no {token}")
+
+
 @dataclass(frozen=True)
 class _Part:
     """A clause on its way from its rule to the query that holds it."""
@@ -265,10 +269,16 @@ class _Builder(Transformer[Token, Query]):
         return float(token) if "." in token else int(token)
 
     def date(self, token: Token) -> date:
-        return date.fromisoformat(token)
+        try:
+            return date.fromisoformat(token)
+        except ValueError:
+            raise _no_such_day(token) from None
 
     def datetime(self, token: Token) -> datetime:
-        return datetime.fromisoformat(token.upper()).astimezone(UTC)
+        try:
+            return datetime.fromisoformat(token.upper()).astimezone(UTC)
+        except (ValueError, OverflowError):
+            raise _no_such_day(token) from None
 
     def word(self, name: Token, number: Token | None = None) -> Literal:
         plain: dict[str, Literal] = {"true": True, "false": False, "null": None}

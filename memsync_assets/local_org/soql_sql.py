@@ -1,35 +1,27 @@
-"""A SOQL tree as bound SQL: names are settled against the schema, values only ever become parameters.
+"""A SOQL tree as bound SQL: the parts of a query put together, with what Salesforce refuses of them.
 
-Conditions are two-valued, as in SOQL: a comparison with a missing value is false, and its negation true.
-Running the SQL and shaping records is in `query`.
+Names are settled in `soql_names`, conditions in `soql_conditions`; running the SQL and shaping records is in `query`.
 """
 
 from __future__ import annotations
 
+import itertools
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, time
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from memsync_assets.local_org import soql
-from memsync_assets.local_org.date_literals import days
 from memsync_assets.local_org.errors import OrgError
-from memsync_assets.local_org.ids import canonical
 from memsync_assets.local_org.schema import FieldDescribe, ObjectDescribe, OrgSchema
+from memsync_assets.local_org.soql_conditions import Conditions
+from memsync_assets.local_org.soql_names import Scope, source
 from memsync_assets.local_org.store import quoted
-from memsync_assets.local_org.values import stored_datetime
 
-_AGGREGATES = {
-    "count": "COUNT({})",
-    "count_distinct": "COUNT(DISTINCT {})",
-    "sum": "SUM({})",
-    "avg": "AVG({})",
-    "min": "MIN({})",
-    "max": "MAX({})",
-}
-_NUMERIC = frozenset({"int", "double", "currency", "percent"})
 _FIELDS_LIMIT = 200
 _MAX_OFFSET = 2_000
+_NO_LIMIT = 2**31
 
 
 @dataclass(frozen=True)
@@ -38,6 +30,7 @@ class Column:
 
     path: tuple[str, ...]
     field: FieldDescribe | None
+    sql: str
 
 
 @dataclass(frozen=True)
@@ -78,155 +71,131 @@ def child_statement(
     schema: OrgSchema, child: Child, text: str, *, deleted: bool, now: datetime, parents: Sequence[str]
 ) -> Statement:
     """The SQL of a child subquery for these parents; the last column is the parent's id."""
-    return _Translation(schema, text, deleted, now).statement(child.query, child, parents)
+    return _Translation(schema, text, deleted, now).child_statement(child, parents)
 
 
-@dataclass
-class _Scope:
-    """The tables that a query has joined, by the relationship path that leads to them."""
+@dataclass(frozen=True)
+class _Parts:
+    """One SELECT before it is decided what it puts out. `where_values` come before `tail_values`."""
 
-    sobject: ObjectDescribe
-    alias: str
-    joins: dict[tuple[str, ...], tuple[ObjectDescribe, str]] = field(default_factory=dict)
-    joined_sql: list[str] = field(default_factory=list)
+    scope: Scope
+    columns: list[Column]
+    children: list[Child]
+    where: list[str]
+    where_values: list[Any]
+    tail: str
+    tail_values: list[Any]
+
+    def select(self, outputs: Sequence[str]) -> str:
+        """The SQL that gives these outputs."""
+        tables = " ".join([f"{quoted(self.scope.sobject.name)} {self.scope.alias}", *self.scope.joined_sql])
+        where = f" WHERE {' AND '.join(self.where)}" if self.where else ""
+        return f"SELECT {', '.join(outputs)} FROM {tables}{where}{self.tail}"  # noqa: S608
+
+    @property
+    def nodes(self) -> list[tuple[tuple[str, ...], ObjectDescribe, str]]:
+        """The record itself and the related records whose fields are shown: path, object, alias."""
+        shown = {column.path[:depth] for column in self.columns for depth in range(1, len(column.path))}
+        related = [(path, *join) for path, join in self.scope.joins.items() if path in shown]
+        return [((), self.scope.sobject, self.scope.alias), *related]
 
 
 class _Translation:
+    """The queries of one text: the outer one and those within it."""
+
     def __init__(self, schema: OrgSchema, text: str, deleted: bool, now: datetime) -> None:
         self.schema = schema
         self.text = text
         self.deleted = deleted
         self.now = now
-        self._aliases = 0
+        self._aliases = (f"t{number}" for number in itertools.count(1))
 
-    def statement(
-        self,
-        query: soql.Query,
-        child: Child | None = None,
-        parents: Sequence[str] = (),
-        bare: bool = False,
-    ) -> Statement:
-        """`bare` leaves the ids of the records out: for semi-joins."""
-        sobject = child.sobject if child else self._source(query)
-        if query.offset > _MAX_OFFSET:
-            raise OrgError("NUMBER_OUTSIDE_VALID_RANGE", f"Maximum SOQL offset allowed is {_MAX_OFFSET}")
-        scope = self._scope(sobject)
-        query = self._expand_fields(query, sobject)
-        aggregate = bool(query.group) or any(
-            isinstance(s, soql.Selected) and isinstance(s.expression, soql.Call) for s in query.select
-        )
-        count_only = aggregate and not query.group and _is_bare_count(query)
-        columns, expressions, children = self._selection(query, scope, aggregate)
-        where, parameters = self._where(query.where, scope, query)
-        if child:
-            where.append(f"{scope.alias}.{quoted(child.reference.name)} IN ({', '.join('?' * len(parents))})")
-            parameters += parents
-        group, having, having_parameters = self._grouping(query, scope)
-        order = self._order(query, scope, columns, expressions)
-        shown = {column.path[:depth] for column in columns for depth in range(1, len(column.path))}
-        nodes: list[tuple[tuple[str, ...], ObjectDescribe, str]] = [((), sobject, scope.alias)]
-        nodes += [(path, *join) for path, join in scope.joins.items() if path in shown]
-        if aggregate or bare:
-            nodes = []
-        outputs = [f'{alias}."Id"' for _, _, alias in nodes] + expressions
-        if child:
-            outputs.append(f"{scope.alias}.{quoted(child.reference.name)}")
-        sql = f"SELECT {', '.join(outputs)} FROM {quoted(sobject.name)} {scope.alias} {' '.join(scope.joined_sql)}"  # noqa: S608
-        sql += f" WHERE {' AND '.join(where)}" if where else ""
-        sql += group + having + order
-        parameters += having_parameters
-        if not child and (query.limit is not None or query.offset) and not count_only:
+    def statement(self, query: soql.Query) -> Statement:
+        """The outermost query."""
+        parts = self._parts(query, source(self.schema, self.text, query))
+        aggregate, count_only = _is_aggregate(query), _is_bare_count(query)
+        if aggregate and parts.children:
+            raise OrgError("MALFORMED_QUERY", "aggregates and subqueries can not be selected together")
+        for child in parts.children:
+            self.child_statement(child, ())  # so that what is wrong in it is refused though there be no parent
+        nodes = [] if aggregate else parts.nodes
+        sql = parts.select([f'{alias}."Id"' for _, _, alias in nodes] + [column.sql for column in parts.columns])
+        values = parts.where_values + parts.tail_values
+        if (query.limit is not None or query.offset) and not count_only:
             sql += " LIMIT ? OFFSET ?"
-            parameters += [-1 if query.limit is None else query.limit, query.offset]
+            values += [-1 if query.limit is None else min(query.limit, _NO_LIMIT), query.offset]
         return Statement(
             sql,
-            parameters,
-            sobject,
+            values,
+            parts.scope.sobject,
             tuple((path, target) for path, target, _ in nodes),
-            tuple(columns),
-            tuple(children),
+            tuple(parts.columns),
+            tuple(parts.children),
             aggregate,
             count_only,
             query.offset,
         )
 
-    def _source(self, query: soql.Query) -> ObjectDescribe:
-        found = self.schema.by_name.get(query.source.lower())
-        if found is None or not found.queryable:
-            message = (
-                f"sObject type '{query.source}' is not supported. If you are attempting to use a custom object, be "
-                "sure to append the '__c' after the entity name. Please reference your WSDL or the describe call for "
-                "the appropriate names."
-            )
-            raise OrgError("INVALID_TYPE", soql.located(self.text, query.line, query.column, message))
-        return found
+    def child_statement(self, child: Child, parents: Sequence[str]) -> Statement:
+        """A child subquery, without its limit, which holds for each parent."""
+        parts = self._parts(child.query, child.sobject)
+        if parts.children or _is_aggregate(child.query):
+            raise OrgError("MALFORMED_QUERY", "A subquery selects fields only: no aggregates, no further subqueries")
+        parent = f"{parts.scope.alias}.{quoted(child.reference.name)}"
+        parts.where.append(f"{parent} IN ({', '.join('?' * len(parents))})")
+        outputs = [f'{alias}."Id"' for _, _, alias in parts.nodes] + [column.sql for column in parts.columns]
+        return Statement(
+            parts.select([*outputs, parent]),
+            [*parts.where_values, *parents, *parts.tail_values],
+            child.sobject,
+            tuple((path, target) for path, target, _ in parts.nodes),
+            tuple(parts.columns),
+        )
 
-    def _scope(self, sobject: ObjectDescribe) -> _Scope:
-        return _Scope(sobject, self._new_alias())
+    def _semi_join(self, query: soql.Query) -> tuple[str, list[Any]]:
+        """A query within a condition."""
+        parts = self._parts(query, source(self.schema, self.text, query))
+        kind = parts.columns[0].field if len(parts.columns) == 1 else None
+        if parts.children or _is_aggregate(query) or kind is None or kind.type not in ("id", "reference"):
+            raise OrgError("MALFORMED_QUERY", "A semi-join selects one Id or reference field")
+        if query.limit is not None or query.order:
+            raise OrgError("MALFORMED_QUERY", "A semi-join takes no ORDER BY and no LIMIT")
+        return parts.select([parts.columns[0].sql]), parts.where_values + parts.tail_values
 
-    def _new_alias(self) -> str:
-        self._aliases += 1
-        return f"t{self._aliases}"
+    def _parts(self, query: soql.Query, sobject: ObjectDescribe) -> _Parts:
+        if query.offset > _MAX_OFFSET:
+            raise OrgError("NUMBER_OUTSIDE_VALID_RANGE", f"Maximum SOQL offset allowed is {_MAX_OFFSET}")
+        query = _expand_fields(query, sobject)
+        scope = Scope(self.schema, self.text, query, sobject, self._aliases)
+        columns, children = self._selection(scope)
+        conditions = Conditions(scope, self.now, self._semi_join)
+        where = [] if self.deleted else [f'{scope.alias}."IsDeleted" = 0']
+        if query.where is not None:
+            where.append(conditions.sql(query.where))
+        having = Conditions(scope, self.now, self._semi_join, grouped=True)
+        tail = _group(scope, having) + _order(scope, columns)
+        return _Parts(scope, columns, children, where, conditions.parameters, tail, having.parameters)
 
-    def _expand_fields(self, query: soql.Query, sobject: ObjectDescribe) -> soql.Query:
-        """Replace FIELDS(ALL | STANDARD | CUSTOM) by the fields it stands for."""
-        select: list[soql.Selected | soql.Query] = []
-        for item in query.select:
-            if isinstance(item, soql.Query) or not _is_call(item.expression, "fields"):
-                select.append(item)
-                continue
-            names = [str(getattr(argument, "parts", ("",))[0]).upper() for argument in item.expression.arguments]  # type: ignore[union-attr]
-            if names not in (["ALL"], ["STANDARD"], ["CUSTOM"]):
-                raise OrgError("MALFORMED_QUERY", "FIELDS() takes one of ALL, STANDARD and CUSTOM")
-            if names != ["STANDARD"] and (query.limit is None or query.limit > _FIELDS_LIMIT):
-                raise OrgError(
-                    "MALFORMED_QUERY", f"The SOQL FIELDS function must have a LIMIT of at most {_FIELDS_LIMIT}"
-                )
-            chosen = [f for f in sobject.fields if names == ["ALL"] or f.custom == (names == ["CUSTOM"])]
-            select += [soql.Selected(soql.Path((f.name,))) for f in chosen]
-        return replace(query, select=tuple(select))
-
-    def _selection(
-        self, query: soql.Query, scope: _Scope, aggregate: bool
-    ) -> tuple[list[Column], list[str], list[Child]]:
+    def _selection(self, scope: Scope) -> tuple[list[Column], list[Child]]:
         columns: list[Column] = []
-        expressions: list[str] = []
         children: list[Child] = []
         unnamed = 0
-        for item in query.select:
+        aggregate = _is_aggregate(scope.query)
+        for item in scope.query.select:
             if isinstance(item, soql.Query):
                 children.append(self._child(item, scope.sobject))
             elif isinstance(item.expression, soql.Call):
-                sql, kind = self._call(item.expression, scope)
-                columns.append(Column((item.alias or f"expr{unnamed}",), kind))
+                sql, kind = scope.call(item.expression)
+                columns.append(Column((item.alias or f"expr{unnamed}",), kind, sql))
                 unnamed += not item.alias
-                expressions.append(sql)
             elif aggregate:
-                sql, described = self._field(item.expression, scope, query)
-                if item.expression not in query.group:
-                    raise self._error(
-                        "MALFORMED_QUERY", item.expression, f"Field must be grouped or aggregated: {described.name}"
-                    )
-                columns.append(Column((item.alias or described.name,), described))
-                expressions.append(sql)
+                columns.append(_grouped(scope, item.expression, item.alias))
+            elif item.alias:
+                raise scope.error("MALFORMED_QUERY", item.expression, "only aggregate expressions use field aliasing")
             else:
-                for path, sql, described in self._plain(item.expression, scope, query):
-                    columns.append(Column(path, described))
-                    expressions.append(sql)
-        return columns, expressions, children
-
-    def _plain(
-        self, path: soql.Path, scope: _Scope, query: soql.Query
-    ) -> list[tuple[tuple[str, ...], str, FieldDescribe]]:
-        target, alias, names = self._walk(path, scope, query)
-        described = self._named(target, path)
-        if described.stored:
-            return [((*names, described.name), f"{alias}.{quoted(described.name)}", described)]
-        parts = [part for part in target.fields if part.compoundFieldName == described.name]
-        return [
-            ((*names, described.name, _part_name(described.name, part.name)), f"{alias}.{quoted(part.name)}", part)
-            for part in parts
-        ]
+                columns += _plain(scope, item.expression)
+        _refuse_repeated(columns)
+        return columns, children
 
     def _child(self, query: soql.Query, parent: ObjectDescribe) -> Child:
         for relation in self.schema.children(parent.name):
@@ -240,274 +209,109 @@ class _Translation:
         )
         raise OrgError("INVALID_TYPE", soql.located(self.text, query.line, query.column, message))
 
-    def _walk(
-        self, path: soql.Path, scope: _Scope, query: soql.Query | None
-    ) -> tuple[ObjectDescribe, str, tuple[str, ...]]:
-        """Follow a path's relationships; joins each once. Gives the object, its alias, and the true names."""
-        parts = path.parts[:-1]
-        if (
-            parts
-            and query
-            and parts[0].lower() in ((query.alias or "").lower(), query.source.lower())
-            and (parts[0].lower() not in scope.sobject.by_relationship)
-        ):
-            parts = parts[1:]
-        sobject, alias = scope.sobject, scope.alias
-        names: tuple[str, ...] = ()
-        for part in parts:
-            reference = sobject.by_relationship.get(part.lower())
-            if reference is None:
-                raise self._error(
-                    "INVALID_FIELD",
-                    path,
-                    f"Didn't understand relationship '{part}' in field path. If you are attempting to use a custom "
-                    "relationship, be sure to append the '__r' after the custom relationship name.",
-                )
-            names = (*names, str(reference.relationshipName))
-            if names not in scope.joins:
-                target, joined = self._target(reference, path), self._new_alias()
-                scope.joins[names] = (target, joined)
-                scope.joined_sql.append(
-                    f'LEFT JOIN {quoted(target.name)} {joined} ON {joined}."Id" = {alias}.{quoted(reference.name)}'
-                )
-            sobject, alias = scope.joins[names]
-        return sobject, alias, names
 
-    def _target(self, reference: FieldDescribe, path: soql.Path) -> ObjectDescribe:
-        target = self.schema.target(reference)
-        if target is None:
-            raise self._error("INVALID_FIELD", path, f"{reference.name} points at no object of this org")
-        return target
+def _grouped(scope: Scope, path: soql.Path, alias: str | None) -> Column:
+    """A field beside aggregates: one of those that are grouped by."""
+    sql, described = scope.field(path)
+    if path not in scope.query.group:
+        raise scope.error("MALFORMED_QUERY", path, f"Field must be grouped or aggregated: {described.name}")
+    return Column((alias or described.name,), described, sql)
 
-    def _named(self, sobject: ObjectDescribe, path: soql.Path) -> FieldDescribe:
-        described = sobject.by_name.get(path.parts[-1].lower())
-        if described is None:
-            raise self._error(
-                "INVALID_FIELD",
-                path,
-                f"No such column '{path.parts[-1]}' on entity '{sobject.name}'. If you are attempting to use a custom "
-                "field, be sure to append the '__c' after the custom field name. Please reference your WSDL or the "
-                "describe call for the appropriate names.",
-            )
-        return described
 
-    def _field(self, path: soql.Path, scope: _Scope, query: soql.Query | None) -> tuple[str, FieldDescribe]:
-        target, alias, _ = self._walk(path, scope, query)
-        described = self._named(target, path)
-        if not described.stored:
-            raise self._error("INVALID_FIELD", path, f"field '{described.name}' can not be used here")
-        return f"{alias}.{quoted(described.name)}", described
+def _plain(scope: Scope, path: soql.Path) -> list[Column]:
+    """A selected field; of a compound one, its parts."""
+    target, alias, names = scope.walk(path)
+    described = scope.named(target, path)
+    if described.stored:
+        return [Column((*names, described.name), described, f"{alias}.{quoted(described.name)}")]
+    return [
+        Column((*names, described.name, _part_name(described.name, part.name)), part, f"{alias}.{quoted(part.name)}")
+        for part in target.fields
+        if part.compoundFieldName == described.name and part.stored
+    ]
 
-    def _call(self, call: soql.Call, scope: _Scope) -> tuple[str, FieldDescribe | None]:
-        function = _AGGREGATES.get(call.name)
-        if function is None:
-            raise self._error("MALFORMED_QUERY", call, f"unexpected token: '{call.name}'")
-        if not call.arguments and call.name == "count":
-            return "COUNT(*)", None
-        if len(call.arguments) != 1 or not isinstance(call.arguments[0], soql.Path):
-            raise self._error("MALFORMED_QUERY", call, f"{call.name} takes one field")
-        sql, described = self._field(call.arguments[0], scope, None)
-        if call.name in ("sum", "avg") and described.type not in _NUMERIC:
-            raise self._error(
-                "INVALID_FIELD", call, f"field {described.name} does not support aggregate operator {call.name.upper()}"
-            )
-        return function.format(sql), described if call.name in ("min", "max") else None
 
-    def _where(self, condition: soql.Condition | None, scope: _Scope, query: soql.Query) -> tuple[list[str], list[Any]]:
-        parameters: list[Any] = []
-        parts = [] if self.deleted else [f'{scope.alias}."IsDeleted" = 0']
-        if condition is not None:
-            parts.append(self._condition(condition, scope, query, parameters))
-        return parts, parameters
+def _refuse_repeated(columns: Sequence[Column]) -> None:
+    for path, times in Counter(column.path for column in columns).items():
+        if times > 1:
+            raise OrgError("INVALID_FIELD", f"duplicate field selected: {path[-1]}")
 
-    def _condition(self, condition: soql.Condition, scope: _Scope, query: soql.Query, parameters: list[Any]) -> str:
-        match condition:
-            case soql.Junction(operator, inner):
-                return "(" + f" {operator} ".join(self._condition(c, scope, query, parameters) for c in inner) + ")"
-            case soql.Negation(inner):
-                return f"NOT {self._condition(inner, scope, query, parameters)}"
-            case soql.Comparison():
-                return self._comparison(condition, scope, query, parameters)
-            case soql.Membership():
-                return self._membership(condition, scope, query, parameters)
 
-    def _operand(
-        self, expression: soql.Expression, scope: _Scope, query: soql.Query
-    ) -> tuple[str, FieldDescribe | None]:
-        if isinstance(expression, soql.Call):
-            return self._call(expression, scope)
-        sql, described = self._field(expression, scope, query)
-        if not described.filterable:
-            raise self._error(
-                "INVALID_FIELD", expression, f"field '{described.name}' can not be filtered in a query call"
-            )
-        return sql, described
+def _expand_fields(query: soql.Query, sobject: ObjectDescribe) -> soql.Query:
+    """Replace FIELDS(ALL | STANDARD | CUSTOM) by the fields it stands for."""
+    select: list[soql.Selected | soql.Query] = []
+    for item in query.select:
+        if isinstance(item, soql.Query) or not _is_call(item.expression, "fields"):
+            select.append(item)
+            continue
+        names = [str(getattr(argument, "parts", ("",))[0]).upper() for argument in item.expression.arguments]  # type: ignore[union-attr]
+        if names not in (["ALL"], ["STANDARD"], ["CUSTOM"]):
+            raise OrgError("MALFORMED_QUERY", "FIELDS() takes one of ALL, STANDARD and CUSTOM")
+        if names != ["STANDARD"] and (query.limit is None or query.limit > _FIELDS_LIMIT):
+            raise OrgError("MALFORMED_QUERY", f"The SOQL FIELDS function must have a LIMIT of at most {_FIELDS_LIMIT}")
+        chosen = [f for f in sobject.fields if names == ["ALL"] or f.custom == (names == ["CUSTOM"])]
+        select += [soql.Selected(soql.Path((f.name,))) for f in chosen]
+    return replace(query, select=tuple(select))
 
-    def _comparison(self, one: soql.Comparison, scope: _Scope, query: soql.Query, parameters: list[Any]) -> str:
-        sql, described = self._operand(one.left, scope, query)
-        if one.operator == "like":
-            self._require_text(one.left, described)
-            parameters.append(one.right)
-            return f"({sql} LIKE ? ESCAPE '\\') IS TRUE"
-        if isinstance(one.right, soql.Word):
-            return self._in_range(sql, one.operator, self._range(one, described), parameters)
-        value = self._value(one.left, described, one.right)
-        if one.operator in ("=", "!="):
-            parameters.append(value)
-            return f"({sql} IS {'NOT ' if one.operator == '!=' else ''}?)"
-        parameters.append(value)
-        return f"({sql} {one.operator} ?) IS TRUE"
 
-    def _range(self, one: soql.Comparison, described: FieldDescribe | None) -> tuple[str, str]:
-        word = one.right
-        assert isinstance(word, soql.Word)
-        if described is None or described.type not in ("date", "datetime"):
-            raise self._error("MALFORMED_QUERY", one.left, f"unexpected token: '{word.name.lower()}'")
-        first, end = days(word.name, word.number, self.now.date())
-        if described.type == "date":
-            return first.isoformat(), end.isoformat()
-        return _midnight(first), _midnight(end)
+def _group(scope: Scope, having: Conditions) -> str:
+    query = scope.query
+    if not query.group:
+        return ""
+    if _names_bare_count(query):
+        raise OrgError("MALFORMED_QUERY", "COUNT() stands alone; with GROUP BY it takes a field")
+    keys = []
+    for key in query.group:
+        sql, described = scope.expression(key)
+        if isinstance(key, soql.Call) or described is None or not described.groupable:
+            raise scope.error("MALFORMED_QUERY", key, "field can not be grouped in a query call")
+        keys.append(sql)
+    return f" GROUP BY {', '.join(keys)}" + (f" HAVING {having.sql(query.having)}" if query.having else "")
 
-    def _in_range(self, sql: str, operator: str, bounds: tuple[str, str], parameters: list[Any]) -> str:
-        first, end = bounds
-        if operator in ("=", "!="):
-            parameters += [first, end]
-            inside = f"({sql} >= ? AND {sql} < ?) IS TRUE"
-            return f"({inside})" if operator == "=" else f"NOT ({inside})"
-        parameters.append(end if operator in (">", "<=") else first)
-        return f"({sql} {'>=' if operator in ('>', '>=') else '<'} ?) IS TRUE"
 
-    def _membership(self, one: soql.Membership, scope: _Scope, query: soql.Query, parameters: list[Any]) -> str:
-        sql, described = self._operand(one.left, scope, query)
-        if isinstance(one.members, soql.Query):
-            return self._semi_join(sql, one, parameters)
-        if one.operator in ("includes", "excludes"):
-            return self._includes(sql, described, one, parameters)
-        values = [self._value(one.left, described, member) for member in one.members]
-        known = [value for value in values if value is not None]
-        parameters += known
-        inside = f"({sql} IN ({', '.join('?' * len(known))})) IS TRUE"
-        if len(known) < len(values):
-            inside = f"({inside} OR {sql} IS NULL)"
-        return f"({inside})" if one.operator == "in" else f"NOT ({inside})"
+def _order(scope: Scope, columns: Sequence[Column]) -> str:
+    by_alias = {column.path[0].lower(): column.sql for column in columns} if scope.query.group else {}
+    items = []
+    for item in scope.query.order:
+        key = item.expression
+        alias = key.parts[0].lower() if isinstance(key, soql.Path) and len(key.parts) == 1 else ""
+        sql = by_alias.get(alias) or _sortable(scope, key)
+        items.append(f"{sql} {'DESC' if item.descending else 'ASC'} NULLS {'LAST' if item.nulls_last else 'FIRST'}")
+    return f" ORDER BY {', '.join(items)}" if items else ""
 
-    def _semi_join(self, sql: str, one: soql.Membership, parameters: list[Any]) -> str:
-        assert isinstance(one.members, soql.Query)
-        statement = self.statement(one.members, bare=True)
-        kind = statement.columns[0].field if len(statement.columns) == 1 else None
-        if statement.children or kind is None or kind.type not in ("id", "reference"):
-            raise self._error("MALFORMED_QUERY", one.left, "A semi-join selects one Id or reference field")
-        parameters += statement.parameters
-        inside = f"({sql} IN ({statement.sql})) IS TRUE"
-        return f"({inside})" if one.operator == "in" else f"NOT ({inside})"
 
-    def _includes(self, sql: str, described: FieldDescribe | None, one: soql.Membership, parameters: list[Any]) -> str:
-        if described is None or described.type != "multipicklist":
-            raise self._error("INVALID_QUERY_FILTER_OPERATOR", one.left, "includes and excludes need a multipicklist")
-        choices = []
-        assert not isinstance(one.members, soql.Query)
-        for member in one.members:
-            wanted = [part.strip() for part in str(member).split(";")]
-            choices.append(" AND ".join([f"instr(lower(';' || {sql} || ';'), ?) > 0"] * len(wanted)))
-            parameters += [f";{part.lower()};" for part in wanted]
-        inside = f"({' OR '.join(f'({choice})' for choice in choices)}) IS TRUE"
-        return f"({inside})" if one.operator == "includes" else f"NOT ({inside})"
-
-    def _value(self, left: soql.Expression, described: FieldDescribe | None, value: soql.Literal) -> Any:
-        """A literal in the stored form of the field it is held against; refused where the types differ."""
-        kind = described.type if described else "double"
-        if value is None or value == "":
-            return None
-        if kind == "boolean" and isinstance(value, bool):
-            return int(value)
-        if kind in _NUMERIC and isinstance(value, int | float) and not isinstance(value, bool):
-            return value
-        if kind == "datetime" and isinstance(value, datetime):
-            return stored_datetime(value)
-        if kind == "date" and isinstance(value, date) and not isinstance(value, datetime):
-            return value.isoformat()
-        if kind in ("id", "reference") and isinstance(value, str):
-            try:
-                return canonical(value, "")
-            except OrgError:
-                raise self._error("INVALID_QUERY_FILTER_OPERATOR", left, f"invalid ID field: {value}") from None
-        if kind not in ("boolean", "date", "datetime", "id", "reference", *_NUMERIC) and isinstance(value, str):
-            return value
-        enclosed = (
-            "should be enclosed in quotes"
-            if isinstance(value, int | float | date)
-            else "should not be enclosed in quotes"
-        )
-        name = described.name if described else "expression"
-        raise self._error(
-            "INVALID_FIELD",
-            left,
-            f"value of filter criterion for field '{name}' must be of type {_shown_type(kind)} and {enclosed}",
-        )
-
-    def _require_text(self, left: soql.Expression, described: FieldDescribe | None) -> None:
-        if described is None or described.type in ("id", "reference", "boolean", "date", "datetime", *_NUMERIC):
-            raise self._error("INVALID_QUERY_FILTER_OPERATOR", left, "invalid operator: LIKE needs a text field")
-
-    def _grouping(self, query: soql.Query, scope: _Scope) -> tuple[str, str, list[Any]]:
-        if not query.group:
-            return "", "", []
-        keys = []
-        for key in query.group:
-            sql, described = self._operand(key, scope, query)
-            if described is None or not described.groupable:
-                raise self._error("MALFORMED_QUERY", key, "field can not be grouped in a query call")
-            keys.append(sql)
-        parameters: list[Any] = []
-        having = f" HAVING {self._condition(query.having, scope, query, parameters)}" if query.having else ""
-        return f" GROUP BY {', '.join(keys)}", having, parameters
-
-    def _order(self, query: soql.Query, scope: _Scope, columns: list[Column], expressions: list[str]) -> str:
-        by_alias = {column.path[0].lower(): sql for column, sql in zip(columns, expressions, strict=True)}
-        items = []
-        for item in query.order:
-            key = item.expression
-            if isinstance(key, soql.Path) and len(key.parts) == 1 and key.parts[0].lower() in by_alias and query.group:
-                sql = by_alias[key.parts[0].lower()]
-            else:
-                sql, described = self._operand(key, scope, query)
-                if described is not None and not described.sortable:
-                    raise self._error(
-                        "MALFORMED_QUERY", key, f"field '{described.name}' can not be sorted in a query call"
-                    )
-            items.append(f"{sql} {'DESC' if item.descending else 'ASC'} NULLS {'LAST' if item.nulls_last else 'FIRST'}")
-        return f" ORDER BY {', '.join(items)}" if items else ""
-
-    def _error(self, code: str, at: soql.Expression, message: str) -> OrgError:
-        return OrgError(code, soql.located(self.text, at.line, at.column, message))
+def _sortable(scope: Scope, key: soql.Expression) -> str:
+    if isinstance(key, soql.Call) and not scope.query.group:
+        raise scope.error("MALFORMED_QUERY", key, "an aggregate can not be sorted by without GROUP BY")
+    sql, described = scope.expression(key)
+    if described is not None and not described.sortable:
+        raise scope.error("MALFORMED_QUERY", key, f"field '{described.name}' can not be sorted in a query call")
+    return sql
 
 
 def _is_call(expression: soql.Expression, name: str) -> bool:
     return isinstance(expression, soql.Call) and expression.name == name
 
 
-def _is_bare_count(query: soql.Query) -> bool:
-    only = query.select[0]
-    return (
-        len(query.select) == 1
-        and isinstance(only, soql.Selected)
-        and isinstance(only.expression, soql.Call)
-        and only.expression.name == "count"
-        and not only.expression.arguments
+def _is_aggregate(query: soql.Query) -> bool:
+    return bool(query.group) or any(
+        isinstance(one, soql.Selected) and isinstance(one.expression, soql.Call) and one.expression.name != "fields"
+        for one in query.select
     )
+
+
+def _names_bare_count(query: soql.Query) -> bool:
+    return any(
+        isinstance(one, soql.Selected) and isinstance(one.expression, soql.Call) and not one.expression.arguments
+        for one in query.select
+    )
+
+
+def _is_bare_count(query: soql.Query) -> bool:
+    return len(query.select) == 1 and not query.group and _names_bare_count(query)
 
 
 def _part_name(compound: str, part: str) -> str:
     """BillingCity of BillingAddress is `city` in its JSON."""
     plain = part.removeprefix(compound.removesuffix("Address"))
     return plain[:1].lower() + plain[1:]
-
-
-def _midnight(day: date) -> str:
-    return stored_datetime(datetime.combine(day, time(), UTC))
-
-
-def _shown_type(kind: str) -> str:
-    return {"datetime": "dateTime", "id": "ID", "reference": "ID"}.get(
-        kind, kind if kind in ("boolean", "date", "int", "double", "currency") else "string"
-    )

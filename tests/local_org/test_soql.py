@@ -269,3 +269,79 @@ def test_an_error_points_at_its_place(filled: Org) -> None:
     with pytest.raises(OrgError) as caught:
         run(filled, "SELECT Id,\n  Nothing__c FROM Contact")
     assert caught.value.message.startswith("\n  Nothing__c FROM Contact\n  ^\nERROR at Row:2:Column:3\nNo such column")
+
+
+@pytest.mark.parametrize(
+    ("soql", "code"),
+    [
+        ("SELECT Id, Id FROM Contact", "INVALID_FIELD"),
+        ("SELECT LastName n FROM Contact", "MALFORMED_QUERY"),
+        ("SELECT * FROM Contact", "MALFORMED_QUERY"),
+        ("SELECT Id FROM Contact WHERE", "MALFORMED_QUERY"),
+        ("SELECT toLabel(LastName) FROM Contact", "MALFORMED_QUERY"),
+        ("SELECT Id FROM Contact OFFSET 2001", "NUMBER_OUTSIDE_VALID_RANGE"),
+        ("SELECT Plan.Name FROM Contact", "INVALID_FIELD"),
+        ("SELECT Id, (SELECT Id FROM Plans) FROM Account", "INVALID_TYPE"),
+        ("SELECT Id, (SELECT Nothing__c FROM Contacts) FROM Account WHERE Id = null", "INVALID_FIELD"),
+        ("SELECT Id, (SELECT COUNT() FROM Contacts) FROM Account", "MALFORMED_QUERY"),
+        ("SELECT COUNT(Id), (SELECT Id FROM Contacts) FROM Account", "MALFORMED_QUERY"),
+        ("SELECT COUNT(), LastName FROM Contact", "MALFORMED_QUERY"),
+        ("SELECT COUNT() FROM Contact GROUP BY LastName", "MALFORMED_QUERY"),
+        ("SELECT FirstName, COUNT(Id) FROM Contact GROUP BY LastName", "MALFORMED_QUERY"),
+        ("SELECT Description FROM Contact GROUP BY Description", "MALFORMED_QUERY"),
+        ("SELECT SUM(LastName) FROM Contact", "INVALID_FIELD"),
+        ("SELECT Id FROM Contact ORDER BY Description", "MALFORMED_QUERY"),
+        ("SELECT Id FROM Contact WHERE Description = 'x'", "INVALID_FIELD"),
+        ("SELECT Id FROM Contact WHERE COUNT(Id) > 1", "MALFORMED_QUERY"),
+        ("SELECT Id FROM Contact WHERE Id LIKE '003%'", "INVALID_QUERY_FILTER_OPERATOR"),
+        ("SELECT Id FROM Contact WHERE Id = 'x'", "INVALID_QUERY_FILTER_OPERATOR"),
+        ("SELECT Id FROM Contact WHERE LastName INCLUDES ('x')", "INVALID_QUERY_FILTER_OPERATOR"),
+        ("SELECT Id FROM Contact WHERE LastName INCLUDES (SELECT Id FROM Account)", "MALFORMED_QUERY"),
+        ("SELECT Id FROM Contact WHERE HasOptedOutOfEmail = 'true'", "INVALID_FIELD"),
+        ("SELECT Id FROM Contact WHERE Birthdate = 2001-02-29", "MALFORMED_QUERY"),
+        ("SELECT Id FROM Contact WHERE CreatedDate > 2020-13-01T00:00:00Z", "MALFORMED_QUERY"),
+        ("SELECT Id FROM Contact WHERE CreatedDate > LAST_N_YEARS:99999", "MALFORMED_QUERY"),
+        ("SELECT Id FROM Contact WHERE LastName = TODAY", "MALFORMED_QUERY"),
+        ("SELECT Id FROM Account WHERE Id IN (SELECT LastName FROM Contact)", "MALFORMED_QUERY"),
+        ("SELECT Id FROM Account WHERE Id IN (SELECT AccountId FROM Contact LIMIT 1)", "MALFORMED_QUERY"),
+        ("SELECT FIELDS(SOME) FROM Contact", "MALFORMED_QUERY"),
+        ("SELECT FIELDS(CUSTOM) FROM Contact LIMIT 201", "MALFORMED_QUERY"),
+    ],
+)
+def test_what_soql_does_not_allow_is_refused_as_salesforce_does(filled: Org, soql: str, code: str) -> None:
+    with pytest.raises(OrgError) as caught:
+        run(filled, soql)
+    assert (caught.value.code, caught.value.status) == (code, 400)
+
+
+def test_fields_stands_for_all_the_standard_or_the_custom_ones(filled: Org) -> None:
+    contact = filled.schema.sobject("Contact")
+    names = {field.name for field in contact.fields}
+    custom = {name for name in names if name.endswith("__c")}
+    for chosen, wanted in (("ALL", names), ("STANDARD", names - custom), ("CUSTOM", custom)):
+        (record,) = run(filled, f"SELECT FIELDS({chosen}) FROM Contact LIMIT 1")
+        assert set(record) == wanted | {"attributes"}
+
+
+def test_an_aliased_object_and_numbers_beyond_any_field(filled: Org) -> None:
+    soql = "SELECT COUNT(c.Id) n, MAX(c.Account.NumberOfEmployees) m FROM Contact c WHERE c.LastName != null"
+    assert [(one["n"], one["m"]) for one in run(filled, soql)] == [(84, 5000)]
+    assert run(filled, f"SELECT Id FROM Account WHERE NumberOfEmployees >= {10**30} LIMIT {10**30}") == []
+
+
+ALPHABET = ["SELECT", "FROM", "WHERE", "(", ")", ",", "Id", "Contact", "Contacts", "Account", "COUNT", "FIELDS", "ALL",
+            "=", "IN", "NOT", "AND", "LIKE", "'x'", "5", "null", "TODAY", "2020-01-01", "GROUP", "BY", "ORDER",
+            "LIMIT", ".", "LastName", "Birthdate", "HAVING", "OFFSET", ">", "INCLUDES", "NULLS", "LAST"]  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.sampled_from(ALPHABET), max_size=14), st.booleans())
+def test_any_text_is_a_query_or_a_refusal(filled: Org, words: list[str], likely: bool) -> None:
+    """Never a defect of ours: whatever is not refused runs."""
+    text = ("SELECT Id FROM Contact WHERE " if likely else "") + " ".join(words)
+    code = None
+    try:
+        run(filled, text)
+    except OrgError as refused:
+        code = refused.code
+    assert code in (None, "MALFORMED_QUERY", "INVALID_FIELD", "INVALID_TYPE", "INVALID_QUERY_FILTER_OPERATOR")
