@@ -19,6 +19,7 @@ from rich.markup import escape
 
 from memsync_assets import __version__
 from memsync_assets.local_org.cli import app as local_org
+from memsync_assets.local_target import local_target
 from memsync_assets.settings import DEFAULT_CONFIG, PROJECT, Home, MemsyncError, Project, load_settings
 
 app = typer.Typer(
@@ -29,7 +30,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(local_org, name="org")
-console = Console()
+# What is piped or logged is not cut to a terminal's width.
+console = Console(width=None if sys.stdout.isatty() else 140)
 errors = Console(stderr=True)
 
 HomeOption = Annotated[
@@ -86,11 +88,151 @@ def run(
     if not landing.is_dir():
         raise MemsyncError(f"--landing {landing}: there is no such folder.")
     project = replace(_project(home, config, landing), as_of=as_of.date() if as_of else None, plan_only=plan_only)
-    with console.status("starting") as status:
+    with local_target(project), console.status("starting") as status:
         outcome = run_graph(project, lambda step, state: status.update(f"{escape(step)}: {state}"))
     summary = summarize(project, outcome)
     print_summary(console, summary)
     raise typer.Exit(summary.exit_code)
+
+
+@app.command()
+def demo(
+    home: HomeOption = DEFAULT_HOME,
+    config: ConfigOption = DEFAULT_CONFIG,
+    members: Annotated[int, typer.Option("--members", min=2_000, help="How many members the sample has.")] = 50_000,
+    seed: Annotated[int, typer.Option("--seed", help="Another seed gives another sample.")] = 2026,
+) -> None:
+    """Show both jobs on sample data: two weeks of loads, a local Salesforce org, every report.
+
+    Nothing is needed beforehand. Run again, it finds everything in agreement and writes nothing.
+
+    Example: `memsync demo --members 200000`
+    """
+    from memsync_assets.demo import print_demo, run_demo
+
+    project = _project(home, config)
+    with local_target(project), console.status("starting") as status:
+        runs = run_demo(project, members, seed, lambda step, state: status.update(f"{escape(step)}: {state}"))
+    print_demo(console, project, runs)
+
+
+@app.command()
+def plan(
+    home: HomeOption = DEFAULT_HOME,
+    config: ConfigOption = DEFAULT_CONFIG,
+    excel: Annotated[
+        Path | None, typer.Option("--excel", help="Also write every change to this .xlsx file.", dir_okay=False)
+    ] = None,
+) -> None:
+    """Plan the sync anew from the mart and the org, and show it. Writes nothing to the org.
+
+    Example: `memsync plan --excel plan.xlsx`
+    """
+    from memsync_assets.mart.connect import open_mart
+    from memsync_assets.salesforce.client import connect
+    from memsync_assets.salesforce.plan import make_plan
+    from memsync_assets.salesforce.plan_report import print_plan, write_plan_workbook
+
+    project = _project(home, config)
+    with local_target(project), open_mart(project) as mart:
+        print_plan(console, mart, make_plan(mart, project, connect(project)))
+        if excel:
+            write_plan_workbook(mart, excel)
+            console.print(f"Every change: {escape(str(excel))}", soft_wrap=True)
+
+
+@app.command()
+def apply(
+    home: HomeOption = DEFAULT_HOME,
+    config: ConfigOption = DEFAULT_CONFIG,
+    approve: Annotated[
+        str | None,
+        typer.Option("--approve", help="Apply without asking: the hash of the plan as `memsync plan` shows it."),
+    ] = None,
+) -> None:
+    """Carry out the plan that was made last. Asks on a terminal; elsewhere it needs `--approve PLAN_HASH`.
+
+    Exit code: 0 all changes succeeded, 5 some failed, 2 the plan was not approved or is not the last one.
+
+    Example: `memsync apply --approve 3f6c...`
+    """
+    from memsync_assets.mart.connect import open_mart
+    from memsync_assets.salesforce.apply import apply_plan
+    from memsync_assets.salesforce.client import connect
+    from memsync_assets.salesforce.gate import refuse_after_loss
+    from memsync_assets.salesforce.plan_report import ask_for_approval, print_results
+
+    project = _project(home, config)
+    with local_target(project), open_mart(project) as mart:
+        refuse_after_loss(mart)
+        approved = approve or ask_for_approval(console, mart)
+        counts = apply_plan(mart, project, connect(project), approved)
+        print_results(console, counts)
+    raise typer.Exit(5 if counts.failed else 0)
+
+
+@app.command()
+def report(
+    home: HomeOption = DEFAULT_HOME,
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_of: Annotated[
+        datetime | None,
+        typer.Option("--as-of", formats=["%Y-%m-%d"], help="A date that was compared; the latest without it."),
+    ] = None,
+) -> None:
+    """Write the workbook and the page of every reconciliation again, from what the mart holds.
+
+    Example: `memsync report --as-of 2026-11-20`
+    """
+    from memsync_assets.mart.connect import open_mart
+    from memsync_assets.parity.report.writing import write_reports
+
+    project = _project(home, config)
+    with open_mart(project) as mart:
+        reports = write_reports(mart, project, as_of.date() if as_of else None)
+    if not reports:
+        raise MemsyncError("nothing has been compared yet: take loads in with `memsync run` first.")
+    for one in reports:
+        console.print(f"Report: {escape(str(one.workbook))}", soft_wrap=True)
+        console.print(f"Report: {escape(str(one.page))}", soft_wrap=True)
+
+
+@app.command()
+def explain(
+    person_id: Annotated[str, typer.Argument(help="A person_id, also one that was merged away.")],
+    home: HomeOption = DEFAULT_HOME,
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Show why the contacts of a person are one: rules, decisions, and where each attribute comes from.
+
+    Example: `memsync explain P0000000042`
+    """
+    from memsync_assets.contacts.explanation import explain as explain_person
+    from memsync_assets.contacts.explanation import format_explanation
+    from memsync_assets.mart.connect import open_mart
+
+    with open_mart(_project(home, config)) as mart:
+        console.print(escape(format_explanation(explain_person(mart, person_id))), soft_wrap=True)
+
+
+@app.command()
+def doctor(
+    home: HomeOption = DEFAULT_HOME,
+    config: ConfigOption = DEFAULT_CONFIG,
+    landing: Annotated[Path | None, typer.Option("--landing", help="The folder where loads land.")] = None,
+) -> None:
+    """Look at everything that a run needs, and say what is missing and how to get it.
+
+    Exit code: 0 a run can begin, 1 something is missing.
+    """
+    from memsync_assets.doctor import examine
+
+    well = True
+    for finding in examine(_project(home, config, landing)):
+        well &= finding.ok
+        mark = "[green]ok[/green]     " if finding.ok else "[red]missing[/red]"
+        console.print(f"{mark} {finding.about}: {escape(finding.text)}", soft_wrap=True)
+    raise typer.Exit(0 if well else 1)
 
 
 @app.command()

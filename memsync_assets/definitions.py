@@ -4,12 +4,17 @@ from collections.abc import Mapping
 
 import dagster as dg
 
+from memsync_assets.automation.schedules import build_weekly_ihm
 from memsync_assets.automation.sensors import build_landing_sensor
 from memsync_assets.contacts import assets as contacts
 from memsync_assets.contacts import checks as contact_checks
 from memsync_assets.landing import checks as landing_checks
 from memsync_assets.landing.assets import build_downstream_members, build_loads_asset, build_source_tables
 from memsync_assets.landing.systems import landed_systems
+from memsync_assets.parity import assets as parity
+from memsync_assets.parity import checks as parity_checks
+from memsync_assets.salesforce import assets as salesforce
+from memsync_assets.salesforce import checks as salesforce_checks
 from memsync_assets.settings import Project, Role, project_from_environment
 
 
@@ -34,11 +39,17 @@ def build_definitions(
             build_source_tables(sources),
             build_downstream_members(downstream),
             *contacts.ASSETS,
+            *salesforce.ASSETS,
+            *parity.ASSETS,
         ],
         asset_checks=[
             *landing_checks.CHECKS,
             *contact_checks.CHECKS,
+            *salesforce_checks.CHECKS,
+            parity_checks.build_count_parity(downstream, project.settings),
+            parity_checks.findings_add_up,
         ],
+        schedules=[build_weekly_ihm(project.settings)],
         sensors=[build_landing_sensor([*sources, *downstream])],
         resources={"project": project},
         # Steps are few and share one mart with one writer: a process for each would only cost time.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,7 +14,8 @@ from rich.table import Table
 
 from memsync_assets.graph_run import GraphRun
 from memsync_assets.mart.connect import open_mart
-from memsync_assets.mart.engine import Mart
+from memsync_assets.parity.reconciliations import latest_as_of
+from memsync_assets.parity.verdicts import read_verdicts
 from memsync_assets.settings import Project
 
 _COUNTS = """
@@ -24,21 +26,17 @@ SELECT
     SUM(source_count) AS source_count,
     SUM(downstream_count) AS downstream_count,
     SUM(variance) AS variance,
+    SUM(findings) AS findings,
     SUM(in_flight) AS in_flight
 FROM membership_counts
-WHERE level = 'source' AND as_of = (SELECT MAX(as_of) FROM membership_counts)
+WHERE level = 'source' AND as_of = @as_of
 GROUP BY reconciliation, downstream_system, as_of
 ORDER BY reconciliation, downstream_system
-"""
-_BEYOND = """
-SELECT COUNT(*) AS cells
-FROM membership_counts
-WHERE status = 'beyond_tolerance' AND as_of = (SELECT MAX(as_of) FROM membership_counts)
 """
 _KINDS = """
 SELECT reconciliation, kind, in_flight, COUNT(*) AS findings
 FROM discrepancies
-WHERE as_of = (SELECT MAX(as_of) FROM discrepancies)
+WHERE as_of = @as_of
 GROUP BY reconciliation, kind, in_flight
 ORDER BY reconciliation, kind, in_flight
 """
@@ -48,13 +46,13 @@ FROM discrepancy_ledger
 GROUP BY reconciliation, status
 ORDER BY reconciliation, status
 """
-_PLAN = """
+PLAN = """
 SELECT object_name, operation, COUNT(DISTINCT external_id) AS records, COUNT(*) AS changes
 FROM sync_plan
 GROUP BY object_name, operation
 ORDER BY object_name, operation
 """
-_RESULTS = """
+RESULTS = """
 SELECT object_name, status, COUNT(*) AS changes
 FROM salesforce_sync_results
 WHERE plan_hash IN (SELECT plan_hash FROM sync_plan)
@@ -73,7 +71,7 @@ class RunSummary:
     ledger: pa.Table
     plan: pa.Table
     results: pa.Table
-    cells_beyond_tolerance: int
+    beyond_tolerance: bool
     reports: tuple[Path, ...]
 
     @property
@@ -91,26 +89,24 @@ class RunSummary:
             return 5
         if self.outcome.refused:
             return 4
-        return 3 if self.cells_beyond_tolerance else 0
+        return 3 if self.beyond_tolerance else 0
 
 
 def summarize(project: Project, outcome: GraphRun) -> RunSummary:
     """Read the figures of the run that just ended."""
     with open_mart(project) as mart:
+        as_of = project.as_of or latest_as_of(mart)
+        parameters = {"as_of": as_of}
         return RunSummary(
             outcome=outcome,
-            counts=mart.fetch(_COUNTS),
-            kinds=mart.fetch(_KINDS),
+            counts=mart.fetch(_COUNTS, parameters),
+            kinds=mart.fetch(_KINDS, parameters),
             ledger=mart.fetch(_LEDGER),
-            plan=mart.fetch(_PLAN),
-            results=mart.fetch(_RESULTS),
-            cells_beyond_tolerance=_single(mart, _BEYOND),
+            plan=mart.fetch(PLAN),
+            results=mart.fetch(RESULTS),
+            beyond_tolerance=any(verdict.is_beyond for verdict in read_verdicts(mart, as_of)),
             reports=tuple(sorted(path for path in project.home.reports.glob("*") if path.is_file())),
         )
-
-
-def _single(mart: Mart, sql: str) -> int:
-    return int(mart.fetch(sql)["cells"][0].as_py())
 
 
 def print_summary(console: Console, summary: RunSummary) -> None:
@@ -128,22 +124,27 @@ def print_summary(console: Console, summary: RunSummary) -> None:
         ("Sync plan", summary.plan),
         ("Salesforce sync results", summary.results),
     ):
-        _print_table(console, title, rows)
+        print_table(console, title, rows)
     for path in summary.reports:
         console.print(f"Report: {escape(str(path))}", soft_wrap=True)
 
 
-def _print_table(console: Console, title: str, rows: pa.Table) -> None:
+def print_table(console: Console, title: str, rows: pa.Table) -> None:
+    """Print a small table of counts under its title."""
     if not rows.num_rows:
         console.print(f"{title}: none")
         return
     table = Table(title=title, title_justify="left")
     for field in rows.schema:
-        table.add_column(field.name, justify="right" if pa.types.is_integer(field.type) else "left")
+        table.add_column(field.name, justify="right" if _is_number(field.type) else "left", no_wrap=True)
     for row in rows.to_pylist():
         table.add_row(*_cells(row.values()))
     console.print(table)
 
 
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_decimal(kind))
+
+
 def _cells(values: Iterable[object]) -> list[str]:
-    return [f"{value:,}" if isinstance(value, int) else escape(str(value)) for value in values]
+    return [f"{value:,}" if isinstance(value, int | Decimal) else escape(str(value)) for value in values]

@@ -134,3 +134,27 @@ def living_id(mart: Mart, person_id: str) -> str:
         if alias is None:
             return identifier
         identifier = alias
+
+
+def format_explanation(explanation: Explanation) -> str:
+    """The explanation as lines of text: contacts, evidence, survivorship."""
+    lines = [f"person {explanation.person_id}"]
+    if explanation.asked_for != explanation.person_id:
+        lines[0] += f" ({explanation.asked_for} was merged into it)"
+    if explanation.aliases:
+        lines.append(f"  merged into it: {', '.join(explanation.aliases)}")
+    lines.append("contacts")
+    lines += [f"  {_contact(one.contact)}: {one.rule_name or 'alone'}: {one.reason}" for one in explanation.contacts]
+    lines.append("evidence")
+    lines += [
+        f"  {_contact(one.left)} and {_contact(one.right)}: {one.rule_name}: {one.reason}"
+        f"{' (refused: decided to be two persons)' if one.is_refused else ''}"
+        for one in explanation.links
+    ]
+    lines.append("golden record")
+    lines += [f"  {one.attribute} from {_contact(one.contact)}" for one in explanation.attributes]
+    return "\n".join(lines)
+
+
+def _contact(key: ContactKey) -> str:
+    return f"{key[0]}/{key[1]}"

@@ -4,13 +4,11 @@ from dataclasses import asdict
 
 import dagster as dg
 
-from memsync_assets.contacts.normalize import contacts_lost
-from memsync_assets.landing.parity import landed_tables
 from memsync_assets.mart.asset_metadata import table_metadata
 from memsync_assets.mart.connect import open_mart
-from memsync_assets.mart.engine import Mart
 from memsync_assets.salesforce.apply import apply_plan
 from memsync_assets.salesforce.client import connect
+from memsync_assets.salesforce.gate import refuse_after_loss
 from memsync_assets.salesforce.plan import make_plan
 from memsync_assets.settings import Project
 
@@ -38,19 +36,6 @@ def sync_plan(project: dg.ResourceParam[Project]) -> dg.MaterializeResult[None]:
         return dg.MaterializeResult(metadata={**table_metadata(mart, "sync_plan"), **asdict(counts)})
 
 
-def _refuse_after_loss(mart: Mart) -> None:
-    """The gate: nothing is sent from a mart that does not hold what landed, however the write was started."""
-    off = [f"{one.system} {one.table}" for one in landed_tables(mart) if one.expected != one.mart]
-    lost = contacts_lost(mart)
-    if off or lost:
-        raise dg.Failure(
-            "Nothing is written to Salesforce: the mart does not hold what landed, or contacts are lost. "
-            "Materialize what is upstream again.",
-            metadata={"tables whose rows differ from the loads": ", ".join(off) or "none", "contacts lost": lost},
-            allow_retries=False,
-        )
-
-
 @dg.asset(
     deps=[sync_plan],
     group_name=_GROUP,
@@ -60,7 +45,7 @@ def _refuse_after_loss(mart: Mart) -> None:
 def salesforce_sync_results(project: dg.ResourceParam[Project]) -> dg.MaterializeResult[None]:
     """Carry the plan out, unless something upstream is lost."""
     with open_mart(project) as mart:
-        _refuse_after_loss(mart)
+        refuse_after_loss(mart)
         counts = apply_plan(mart, project, connect(project))
         return dg.MaterializeResult(metadata={**table_metadata(mart, "salesforce_sync_results"), **asdict(counts)})
 

@@ -25,7 +25,7 @@ def compared(mart: Mart, world: World) -> tuple[list[dict[str, object]], list[di
 
 
 @given(world=worlds())
-@hypothesis_settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_random_worlds_agree_with_the_contract_in_plain_python(mart: Mart, world: World) -> None:
     discrepancies, counts = compared(mart, world)
     found = [((d["source_system"], d["member_id"]), d["kind"], d["in_flight"] == "Y") for d in discrepancies]

@@ -1,0 +1,32 @@
+"""The local org for as long as a command runs, where the configuration names it as the target.
+
+The one place outside tests that starts it. A real org, no org, or a local org that runs already is left alone.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from memsync_assets.settings import Project
+
+URL_VARIABLE = "MEMSYNC_LOCAL_ORG_URL"
+
+
+@contextmanager
+def local_target(project: Project) -> Iterator[str | None]:
+    """Serve the home's local org during the block, if `salesforce.target` is local. Gives its URL."""
+    if project.settings.salesforce.target != "local" or os.environ.get(URL_VARIABLE):
+        yield os.environ.get(URL_VARIABLE)
+        return
+    # The server's parts take a second to import; commands that need no org need not wait for them.
+    from memsync_assets.local_org.server import LocalOrg
+
+    project.home.root.mkdir(parents=True, exist_ok=True)
+    with LocalOrg(project.home.org) as org:
+        os.environ[URL_VARIABLE] = org.url
+        try:
+            yield org.url
+        finally:
+            del os.environ[URL_VARIABLE]

@@ -1,0 +1,118 @@
+"""Parity in the graph: what is compared, what is found, what is followed until it is closed, what is reported."""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+import dagster as dg
+
+from memsync_assets.mart.asset_metadata import table_metadata, table_results
+from memsync_assets.mart.connect import open_mart
+from memsync_assets.parity.comparison import compare_membership
+from memsync_assets.parity.ledger import bring_ledger_up_to
+from memsync_assets.parity.report.charts import Line, line_chart
+from memsync_assets.parity.report.figures import Figures
+from memsync_assets.parity.report.writing import Report, write_reports
+from memsync_assets.settings import Project
+
+_GROUP = "parity"
+_COMPARED = ("reconciliation_scope", "membership_counts", "discrepancies")
+_MEMBERS = ["source_members", "downstream_members"]
+
+
+def _spec(table: str, deps: list[str], description: str) -> dg.AssetSpec:
+    return dg.AssetSpec(table, deps=deps, group_name=_GROUP, kinds={"sql", "table"}, description=description)
+
+
+@dg.multi_asset(
+    name="compare_membership",
+    specs=[
+        _spec(
+            "reconciliation_scope",
+            ["source_members", "employer_groups"],
+            "The employer groups that each reconciliation covers: named, flagged as IHM, or above a size.",
+        ),
+        _spec(
+            "membership_counts",
+            [*_MEMBERS, "employer_groups"],
+            "Distinct active members by source, group and state, on both sides, with variance and status.",
+        ),
+        _spec(
+            "discrepancies",
+            [*_MEMBERS, "employer_groups"],
+            "Every difference explained by member: missing, extra, duplicate, wrong group, state or plan, stale dates.",
+        ),
+    ],
+)
+def membership_comparison(project: dg.ResourceParam[Project]) -> Iterator[dg.MaterializeResult[None]]:
+    """Compare the membership of the source systems with every downstream system."""
+    with open_mart(project) as mart:
+        compared = compare_membership(mart, project.settings, project.as_of)
+        yield from table_results(mart, _COMPARED, {"comparisons": _table([asdict(c) for c in compared])})
+
+
+@dg.asset(
+    deps=["discrepancies"],
+    group_name=_GROUP,
+    kinds={"sql", "table"},
+    description="Each discrepancy over its life: opened, due in ten business days, closed by a later load, reopened.",
+)
+def discrepancy_ledger(project: dg.ResourceParam[Project]) -> dg.MaterializeResult[None]:
+    """Bring the ledger up to the comparison."""
+    with open_mart(project) as mart:
+        moves = bring_ledger_up_to(mart, project.settings, project.as_of)
+        metadata = table_metadata(mart, "discrepancy_ledger")
+    return dg.MaterializeResult(metadata={**metadata, "moves": _table([asdict(move) for move in moves])})
+
+
+@dg.asset(
+    deps=["membership_counts", "discrepancies", "discrepancy_ledger"],
+    group_name=_GROUP,
+    kinds={"excel", "html"},
+    description="The IHM discrepancy report, and that of every further reconciliation: an Excel workbook and one HTML "
+    "page in the home's report folder, for who works discrepancies off.",
+)
+def ihm_discrepancy_report(project: dg.ResourceParam[Project]) -> dg.MaterializeResult[None]:
+    """Write workbook and page of every reconciliation."""
+    with open_mart(project) as mart:
+        reports = write_reports(mart, project)
+    return dg.MaterializeResult(metadata=_about(reports))
+
+
+def _about(reports: list[Report]) -> dict[str, Any]:
+    about: dict[str, Any] = {}
+    for report in reports:
+        name = report.figures.reconciliation
+        about[f"{name} workbook"] = dg.MetadataValue.path(str(report.workbook))
+        about[f"{name} page"] = dg.MetadataValue.path(str(report.page))
+        about[f"{name} totals"] = _table(
+            [{**asdict(total), "oldest": str(total.oldest or "")} for total in report.figures.totals]
+        )
+        about[f"{name} causes"] = _table(
+            [
+                {"findings": c.findings, "kind": c.kind, "downstream_system": c.downstream_system, "cause": c.text}
+                for c in report.figures.causes
+            ]
+        )
+        about[f"{name} trend"] = dg.MetadataValue.md(_trend(report.figures))
+    return about
+
+
+def _trend(figures: Figures) -> str:
+    dates = sorted({row["as_of"] for row in figures.trend})
+    found = {(row["downstream_system"], row["as_of"]): row["findings"] for row in figures.trend}
+    lines = [
+        Line(total.downstream_system, tuple(found.get((total.downstream_system, day)) for day in dates))
+        for total in figures.totals
+    ]
+    return line_chart([day.isoformat() for day in dates], lines, "Members with findings by as-of date")
+
+
+def _table(rows: list[dict[str, Any]]) -> Any:
+    if not rows:
+        return "none"
+    columns = [dg.TableColumn(name, type(value).__name__) for name, value in rows[0].items()]
+    return dg.MetadataValue.table([dg.TableRecord(row) for row in rows], dg.TableSchema(columns))
+
+
+ASSETS = (membership_comparison, discrepancy_ledger, ihm_discrepancy_report)

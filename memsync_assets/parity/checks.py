@@ -1,0 +1,81 @@
+"""Checks on parity: counts agree in every downstream system; the findings add up to the variance."""
+
+import re
+from collections.abc import Iterator, Sequence
+
+import dagster as dg
+
+from memsync_assets.mart.connect import open_mart
+from memsync_assets.parity.verdicts import Verdict, read_verdicts
+from memsync_assets.settings import Project, Settings
+
+_ASSET = "membership_counts"
+
+
+def check_name(downstream_system: str, level: str) -> str:
+    """The name of the check of one downstream system and level."""
+    return f"count_parity_{re.sub(r'[^A-Za-z0-9_]', '_', downstream_system)}_{level}"
+
+
+def build_count_parity(downstream_systems: Sequence[str], settings: Settings) -> dg.AssetChecksDefinition:
+    """One step that checks every downstream system at every level of any reconciliation.
+
+    Within a tolerance the check warns, beyond it it fails. It blocks nothing: ledger and report follow from what it
+    finds. What writes to another system has its own gate.
+    """
+    levels = sorted({level for block in settings.reconciliations.values() for level in block.levels})
+    pairs = [(system, level) for system in downstream_systems for level in levels]
+
+    @dg.multi_asset_check(
+        name="count_parity",
+        specs=[
+            dg.AssetCheckSpec(
+                check_name(system, level),
+                asset=_ASSET,
+                description=f"{system} counts the same members as the source systems, by {level}.",
+            )
+            for system, level in pairs
+        ],
+    )
+    def count_parity(project: dg.ResourceParam[Project]) -> Iterator[dg.AssetCheckResult]:
+        with open_mart(project) as mart:
+            verdicts = read_verdicts(mart, project.as_of)
+        for system, level in pairs:
+            yield _result(system, level, [v for v in verdicts if (v.downstream_system, v.level) == (system, level)])
+
+    return count_parity
+
+
+def _result(system: str, level: str, verdicts: list[Verdict]) -> dg.AssetCheckResult:
+    beyond = any(verdict.beyond_tolerance for verdict in verdicts)
+    within = any(verdict.within_tolerance for verdict in verdicts)
+    return dg.AssetCheckResult(
+        asset_key=_ASSET,
+        check_name=check_name(system, level),
+        passed=not (beyond or within),
+        severity=dg.AssetCheckSeverity.ERROR if beyond else dg.AssetCheckSeverity.WARN,
+        description=None if verdicts else "not compared: no load of it has been applied",
+        metadata={
+            verdict.reconciliation: f"{verdict.cells} cells, {verdict.beyond_tolerance} beyond tolerance, "
+            f"{verdict.within_tolerance} within it; variance {verdict.variance}, findings {verdict.findings}, "
+            f"in flight {verdict.in_flight}"
+            for verdict in verdicts
+        },
+    )
+
+
+@dg.asset_check(
+    asset=_ASSET,
+    additional_deps=["discrepancies"],
+    blocking=True,
+    description="In every cell the findings add up to the variance: a check of memsync's own arithmetic.",
+)
+def findings_add_up(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
+    """Sum what the findings leave unexplained."""
+    with open_mart(project) as mart:
+        verdicts = read_verdicts(mart, project.as_of)
+    unexplained = sum(verdict.unexplained for verdict in verdicts)
+    return dg.AssetCheckResult(
+        passed=unexplained == 0,
+        metadata={"unexplained": unexplained, "cells": sum(verdict.cells for verdict in verdicts)},
+    )

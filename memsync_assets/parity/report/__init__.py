@@ -1,0 +1,1 @@
+"""The discrepancy report: figures read from the mart, an Excel workbook and one HTML page."""

@@ -1,0 +1,124 @@
+"""The HTML page of a report: one file, no script, nothing from outside, counts only.
+
+It answers five questions in this order: where, how bad, since when, who, what next.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from memsync_assets.parity.report.charts import Line, line_chart, share_bar
+from memsync_assets.parity.report.definitions import DEFINITIONS
+from memsync_assets.parity.report.figures import Figures, Row, Total
+
+#: Rows of the lists of the page; the workbook has all.
+_WORST_CELLS = 15
+_CAUSES = 12
+
+
+@dataclass(frozen=True)
+class _Owner:
+    """One line of who has what to do."""
+
+    owner: str
+    discrepancies: int
+    overdue: int
+    next_due: date
+    days_left: int
+
+
+def write_page(figures: Figures, path: Path, workbook: str) -> None:
+    """Write the page of one reconciliation and as-of date, with the name of its workbook in it."""
+    path.write_text(render_page(figures, workbook), encoding="utf-8")
+
+
+def render_page(figures: Figures, workbook: str) -> str:
+    """The page as text."""
+    environment = Environment(
+        loader=PackageLoader("memsync_assets.parity.report", "."),
+        autoescape=select_autoescape(default=True, default_for_string=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["signed"] = lambda value: f"{value:+,}" if value else "0"
+    causes = [cause for cause in figures.causes if cause.pattern]
+    return environment.get_template("page.html.j2").render(
+        figures=figures,
+        workbook=workbook,
+        headline=_headline(figures.totals),
+        worst=_worst(figures),
+        worst_bar=lambda row: share_bar(_share(row), f"{row['findings']} members"),
+        causes=causes[:_CAUSES],
+        more_causes=max(0, len(causes) - _CAUSES),
+        scattered=sum(cause.findings for cause in figures.causes if not cause.pattern),
+        owners=_owners(figures.ageing),
+        kinds=sorted({row["kind"] for row in figures.kinds}),
+        found=_found(figures),
+        trend=_trend(figures),
+        definitions=DEFINITIONS,
+    )
+
+
+def _headline(totals: list[Total]) -> str:
+    wrong = [total for total in totals if total.findings]
+    if not totals:
+        return "No downstream system has delivered a load yet."
+    if not wrong:
+        return f"All {len(totals)} downstream systems agree with the source systems."
+    worst = max(wrong, key=lambda total: total.findings)
+    overdue = sum(total.overdue for total in totals)
+    late = f" {overdue:,} discrepancies are overdue." if overdue else " No discrepancy is overdue."
+    return (
+        f"{len(wrong)} of {len(totals)} downstream systems differ; {worst.downstream_system} most, "
+        f"in {worst.findings:,} of {worst.source_count:,} members.{late}"
+    )
+
+
+def _worst(figures: Figures) -> list[Row]:
+    groups = [row for row in figures.level("group") if row["findings"]]
+    return sorted(groups, key=lambda row: (-row["findings"], row["source_system"], row["group_id"]))[:_WORST_CELLS]
+
+
+def _share(row: Row) -> float:
+    members = max(row["source_count"], row["downstream_count"])
+    return float(row["findings"] / members) if members else 0.0
+
+
+def _owners(ageing: list[Row]) -> list[_Owner]:
+    lines = []
+    for owner in sorted({row["owner"] for row in ageing}):
+        rows = [row for row in ageing if row["owner"] == owner]
+        first = min(rows, key=lambda row: row["due_on"])
+        lines.append(
+            _Owner(
+                owner,
+                sum(row["discrepancies"] for row in rows),
+                sum(row["discrepancies"] for row in rows if row["days_left"] < 0),
+                first["due_on"],
+                first["days_left"],
+            )
+        )
+    return sorted(lines, key=lambda line: (line.next_due, line.owner))
+
+
+def _found(figures: Figures) -> dict[tuple[str, str], int]:
+    found: dict[tuple[str, str], int] = {}
+    for row in figures.kinds:
+        key = (row["kind"], row["downstream_system"])
+        found[key] = found.get(key, 0) + row["findings"]
+    return found
+
+
+def _trend(figures: Figures) -> str:
+    dates = sorted({row["as_of"] for row in figures.trend})
+    found = {(row["downstream_system"], row["as_of"]): row["findings"] for row in figures.trend}
+    lines = [
+        Line(total.downstream_system, tuple(found.get((total.downstream_system, day)) for day in dates))
+        for total in figures.totals
+    ]
+    return line_chart([day.isoformat() for day in dates], lines, "Members with findings by as-of date")

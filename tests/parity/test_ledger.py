@@ -1,0 +1,126 @@
+"""A discrepancy over its life."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import date, timedelta
+
+import pytest
+
+from memsync_assets.mart.duckdb_mart import DuckDBMart
+from memsync_assets.mart.schema import migrate
+from memsync_assets.parity.comparison import compare_membership
+from memsync_assets.parity.ledger import LedgerMove, bring_ledger_up_to
+from tests.parity.oracle import Row, World
+from tests.parity.worlds import AS_OF, CUTOFF, settings, write
+
+Day = Callable[..., LedgerMove]
+
+
+def row(member: str = "1", group: str = "G1", **more: object) -> Row:
+    values = {"effective_date": date(2025, 1, 1), "termination_date": None, **more}
+    return Row("a", member, group, "CA", "P", **values)
+
+
+@pytest.fixture
+def own_mart() -> Iterator[DuckDBMart]:
+    mart = DuckDBMart()
+    migrate(mart)
+    yield mart
+    mart.close()
+
+
+@pytest.fixture
+def on(own_mart: DuckDBMart) -> Day:
+    """Compares two sides some days after AS_OF."""
+
+    def compare(
+        days: int, source: Sequence[Row], downstream: Sequence[Row], flagged: frozenset[str] = frozenset({"G1"})
+    ) -> LedgerMove:
+        as_of = AS_OF + timedelta(days=days)
+        groups = frozenset(("a", group) for group in flagged)
+        world = World(tuple(source), tuple(downstream), groups, frozenset(), None, as_of, CUTOFF)
+        write(own_mart, world)
+        compare_membership(own_mart, settings(world), as_of)
+        (move,) = bring_ledger_up_to(own_mart, settings(world), as_of)
+        return move
+
+    return compare
+
+
+def ledger(mart: DuckDBMart) -> list[dict[str, object]]:
+    return mart.fetch("SELECT * FROM discrepancy_ledger ORDER BY member_id, kind").to_pylist()
+
+
+def test_opens_ages_closes_and_reopens(own_mart: DuckDBMart, on: Day) -> None:
+    on(0, [row()], [])
+    (first,) = ledger(own_mart)
+    assert first["status"] == "open"
+    assert (first["opened_on"], first["due_on"], first["owner"]) == (AS_OF, date(2026, 12, 7), "it")
+
+    on(3, [row()], [])
+    (aged,) = ledger(own_mart)
+    assert (aged["opened_on"], aged["due_on"]) == (AS_OF, date(2026, 12, 7))
+    assert aged["last_seen_on"] == AS_OF + timedelta(days=3)
+
+    on(4, [row()], [row()])
+    (closed,) = ledger(own_mart)
+    assert (closed["status"], closed["closed_on"], closed["closed_because"]) == (
+        "closed",
+        AS_OF + timedelta(days=4),
+        "agrees",
+    )
+
+    on(5, [row()], [])
+    (again,) = ledger(own_mart)
+    assert (again["status"], again["reopened_count"], again["closed_on"]) == ("open", 1, None)
+    assert (again["opened_on"], again["reopened_on"]) == (AS_OF, AS_OF + timedelta(days=5))
+    assert again["due_on"] == date(2026, 12, 10)
+
+
+def test_the_same_again_changes_nothing(own_mart: DuckDBMart, on: Day) -> None:
+    on(0, [row("1"), row("2")], [])
+    on(1, [row("1"), row("2")], [row("2")])
+    before = ledger(own_mart)
+    on(1, [row("1"), row("2")], [row("2")])
+    assert ledger(own_mart) == before
+
+
+def test_a_late_comparison_rewrites_nothing(own_mart: DuckDBMart, on: Day) -> None:
+    on(5, [row()], [])
+    before = ledger(own_mart)
+    move = on(1, [row(), row("2")], [row()])
+    assert move.late
+    assert ledger(own_mart) == before
+
+
+def test_a_revision_of_the_same_date_is_taken_up(own_mart: DuckDBMart, on: Day) -> None:
+    on(0, [row("1"), row("2")], [row("1")])
+    on(0, [row("1"), row("2")], [row("2")])
+    assert [(line["member_id"], line["status"]) for line in ledger(own_mart)] == [("1", "open"), ("2", "closed")]
+
+
+def test_in_flight_opens_nothing_and_keeps_open_what_is_open(own_mart: DuckDBMart, on: Day) -> None:
+    flying = replace(row(), changed_at=CUTOFF + timedelta(hours=1))
+    on(0, [flying], [])
+    assert ledger(own_mart) == []
+    on(1, [row()], [])
+    on(2, [flying], [])
+    (kept,) = ledger(own_mart)
+    assert (kept["status"], kept["opened_on"]) == ("open", AS_OF + timedelta(days=1))
+
+
+def test_a_group_that_leaves_the_scope_closes_without_agreement(own_mart: DuckDBMart, on: Day) -> None:
+    on(0, [row()], [])
+    on(1, [row()], [], flagged=frozenset({"G2"}))
+    (left,) = ledger(own_mart)
+    assert (left["status"], left["closed_because"]) == ("closed", "left scope")
+
+
+def test_moves_are_counted(on: Day) -> None:
+    on(0, [row("1"), row("2")], [])
+    move = on(20, [row("1"), row("3")], [row("1")])
+    assert (move.opened, move.closed, move.open_now, move.breached, move.reopened) == (1, 2, 1, 0, 0)
+    assert on(21, [row("1"), row("3")], []).reopened == 1
+    assert on(60, [row("1"), row("3")], []).breached == 2
