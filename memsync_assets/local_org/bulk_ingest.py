@@ -152,7 +152,7 @@ def _keep(jobs: Jobs, job: Job, chunk: _Rows, saved: list[Saved]) -> None:
 
 def check_request(org: Org, body: dict[str, Any]) -> None:
     """Hold a new ingest job against the org. Raises OrgError."""
-    operation = body.get("operation")
+    operation = str(body.get("operation"))
     if operation not in OPERATIONS:
         raise OrgError("INVALIDJOB", f"InvalidJob : Unsupported operation: {operation}")
     sobject = org.schema.by_name.get(str(body.get("object", "")).lower())

@@ -18,7 +18,9 @@ Kind = Literal["ingest", "query"]
 KEPT = timedelta(days=7)
 _PREFIX = "750"
 _TABLES = (
-    "CREATE TABLE IF NOT EXISTS _bulk_job (id TEXT PRIMARY KEY, kind TEXT NOT NULL, info TEXT NOT NULL, data BLOB)",
+    "CREATE TABLE IF NOT EXISTS _bulk_job (id TEXT PRIMARY KEY, kind TEXT NOT NULL, info TEXT NOT NULL)",
+    # apart from the job, which is written with every chunk of rows
+    "CREATE TABLE IF NOT EXISTS _bulk_file (job TEXT PRIMARY KEY, data BLOB NOT NULL)",
     """CREATE TABLE IF NOT EXISTS _bulk_result (
         job TEXT NOT NULL, row INTEGER NOT NULL, id TEXT, created INTEGER, error TEXT, PRIMARY KEY (job, row)
     ) WITHOUT ROWID""",
@@ -110,7 +112,7 @@ class Jobs:
             now = stored_datetime(datetime.now(UTC))
             job = Job(job_id=ids.make(_PREFIX, self.store.number(_PREFIX)), created_at=now, changed_at=now, **given)
             self.store.connection.execute(
-                "INSERT INTO _bulk_job VALUES (?, ?, ?, NULL)", [job.job_id, job.kind, json.dumps(asdict(job))]
+                "INSERT INTO _bulk_job VALUES (?, ?, ?)", [job.job_id, job.kind, json.dumps(asdict(job))]
             )
         return job
 
@@ -170,20 +172,20 @@ class Jobs:
     def delete(self, job: Job) -> None:
         """Forget a job with its data and results."""
         with self.store.transaction():
-            for table in ("_bulk_result", "_bulk_query_row"):
+            for table in ("_bulk_file", "_bulk_result", "_bulk_query_row"):
                 self.store.connection.execute(f"DELETE FROM {table} WHERE job = ?", [job.job_id])  # noqa: S608
             self.store.connection.execute("DELETE FROM _bulk_job WHERE id = ?", [job.job_id])
 
     def set_data(self, job: Job, data: bytes) -> None:
         """Keep an ingest job's file."""
         with self.store.transaction():
-            self.store.connection.execute("UPDATE _bulk_job SET data = ? WHERE id = ?", [data, job.job_id])
+            self.store.connection.execute("INSERT INTO _bulk_file VALUES (?, ?)", [job.job_id, data])
 
     def data(self, job: Job) -> bytes | None:
         """An ingest job's file, None before its upload."""
         with self.store.lock:
-            (data,) = self.store.connection.execute("SELECT data FROM _bulk_job WHERE id = ?", [job.job_id]).fetchone()
-        return bytes(data) if data is not None else None
+            row = self.store.connection.execute("SELECT data FROM _bulk_file WHERE job = ?", [job.job_id]).fetchone()
+        return bytes(row[0]) if row else None
 
     def rows_done(self, job: Job) -> set[int]:
         """Numbers of the rows of an ingest job that have a result."""

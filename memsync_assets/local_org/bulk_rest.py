@@ -172,7 +172,7 @@ class BulkApi:
         return job
 
     def _common(self, asked: Asked, body: dict[str, Any]) -> dict[str, Any]:
-        delimiter, ending = body.get("columnDelimiter") or "COMMA", body.get("lineEnding") or "LF"
+        delimiter, ending = str(body.get("columnDelimiter") or "COMMA"), str(body.get("lineEnding") or "LF")
         if delimiter not in DELIMITERS or ending not in LINE_ENDINGS:
             raise OrgError("INVALIDJOB", f"InvalidJob : Unknown columnDelimiter or lineEnding: {delimiter}, {ending}")
         if body.get("contentType", "CSV") != "CSV":

@@ -100,7 +100,10 @@ def _answers(asked: Asked, calls: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _call(org: Org, given: dict[str, Any], known: Mapping[str, Any]) -> Call:
     path, _, query = _filled(str(given.get("url", "")), known).partition("?")
     body = _filled_in(given.get("body"), known)
-    headers = {name.lower(): str(value) for name, value in (given.get("httpHeaders") or {}).items()}
+    asked = given.get("httpHeaders") or {}
+    if not isinstance(asked, dict):
+        raise OrgError("JSON_PARSER_ERROR", "httpHeaders must be a JSON object")
+    headers = {name.lower(): str(value) for name, value in asked.items()}
     content = json.dumps(body).encode() if body is not None else b""
     return Call(str(given.get("method", "")), quote(path, safe="/%"), dict(parse_qsl(query)), headers, content)
 
