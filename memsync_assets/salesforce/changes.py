@@ -10,6 +10,7 @@ from memsync_assets.mart.engine import Mart
 from memsync_assets.salesforce.specifications import UploadSpecification
 
 Status = Literal["succeeded", "failed", "skipped"]
+Method = Literal["upsert", "update", "delete"]
 
 
 @dataclass(frozen=True)
@@ -27,29 +28,45 @@ class Change:
     values: dict[str, str | None] = field(repr=False)
     record_id: str | None = None
 
+    @property
+    def method(self) -> Method:
+        """How it is sent: by id where the record is known, else as an upsert, which cannot make a second one."""
+        if self.operation == "delete":
+            return "delete"
+        return "update" if self.record_id else "upsert"
+
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one change. tries: how often it was sent."""
+    """What became of one change.
+
+    Attributes:
+        fields: the fields that the error is about, as Salesforce names them.
+        tries: how often it was sent.
+    """
 
     external_id: str
     status: Status
     record_id: str | None = None
     error_code: str | None = None
     message: str | None = field(default=None, repr=False)
+    fields: tuple[str, ...] = ()
     tries: int = 0
 
 
 def read_changes(mart: Mart, one: UploadSpecification) -> list[Change]:
-    """The changes of an object that have no outcome yet, in the order of their parents, so that one parent's records
-    share a batch. Deletions come last.
+    """The changes of an object that have no outcome yet, in the order of their parents, deletions last.
+
+    So the records of one parent share a batch, and do not wait for each other's lock on it.
     """
     rows = mart.fetch(
         "SELECT p.external_id, p.operation, p.record_id, p.field_name, p.after_value FROM sync_plan AS p"
         " LEFT OUTER JOIN sync_outcomes AS o"
         " ON p.plan_hash = o.plan_hash AND p.object_name = o.object_name AND p.external_id = o.external_id"
-        " WHERE p.object_name = @object AND o.status IS NULL"
-        " ORDER BY p.external_id",
+        " LEFT OUTER JOIN sync_refused_values AS v"
+        " ON p.plan_hash = v.plan_hash AND p.object_name = v.object_name AND p.external_id = v.external_id"
+        " AND p.field_name = v.field_name"
+        " WHERE p.object_name = @object AND o.status IS NULL AND v.error_code IS NULL",
         {"object": one.object},
     )
     changes: dict[str, Change] = {}
@@ -60,15 +77,12 @@ def read_changes(mart: Mart, one: UploadSpecification) -> list[Change]:
             change = changes[external_id] = Change(external_id, operation, {}, record_id)
         if name:
             change.values[name] = value
-    parents = list(one.references)
-    return sorted(
-        changes.values(),
-        key=lambda change: (
-            change.operation == "delete",
-            *(change.values.get(name) or "" for name in parents),
-            change.external_id,
-        ),
-    )
+    return sorted(changes.values(), key=lambda change: (change.operation == "delete", *by_parent(one, change)))
+
+
+def by_parent(one: UploadSpecification, change: Change) -> tuple[str, ...]:
+    """What to sort by, so that the changes below one parent are neighbours."""
+    return (*(change.values.get(name) or "" for name in one.references), change.external_id)
 
 
 def in_waves(one: UploadSpecification, changes: Sequence[Change]) -> Iterator[list[Change]]:

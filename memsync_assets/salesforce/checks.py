@@ -3,7 +3,7 @@
 import dagster as dg
 
 from memsync_assets.mart.connect import open_mart
-from memsync_assets.salesforce.apply import count_current_results
+from memsync_assets.salesforce.results import count_current_results
 from memsync_assets.settings import Project
 
 
@@ -27,4 +27,19 @@ def every_change_has_a_result(project: dg.ResourceParam[Project]) -> dg.AssetChe
     )
 
 
-CHECKS = (every_change_has_a_result,)
+@dg.asset_check(
+    asset="salesforce_sync_results",
+    description="What was sent is what Salesforce holds when it is read back.",
+)
+def read_back_agrees(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
+    """Count the values that are others than those that were sent."""
+    with open_mart(project) as mart:
+        counts = count_current_results(mart)
+    return dg.AssetCheckResult(
+        passed=counts.read_back_differences == 0,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"succeeded": counts.succeeded, "differences": counts.read_back_differences},
+    )
+
+
+CHECKS = (every_change_has_a_result, read_back_agrees)

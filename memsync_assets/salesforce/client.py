@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import requests
@@ -165,8 +166,9 @@ class Org:
             self._described[object_name] = ObjectDescription.model_validate(answer.json())
         return self._described[object_name]
 
+    @cached_property
     def organization(self) -> Organization:
-        """Which org this is."""
+        """Which org this is; asked once a session."""
         ((record, *_), *_) = self.query("SELECT Id, IsSandbox FROM Organization")
         return Organization(record["Id"], record["IsSandbox"])
 

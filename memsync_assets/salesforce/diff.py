@@ -9,7 +9,7 @@ mart last agreed on. References are compared by record: `r_<field>` is the recor
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from memsync_assets.salesforce.specifications import FieldRule, Specifications, UploadSpecification, quoted
 
@@ -179,6 +179,76 @@ FROM changed_records AS c
 INNER JOIN {one.live_table} AS l ON c.record_id = l.record_id
 WHERE c.object_name = {_text(one.object)} AND c.operation = 'deactivate'
     AND COALESCE(l.{quoted(name)}, '') <> {value}"""  # noqa: S608
+
+
+def orphans(one: UploadSpecification) -> str:
+    """Planned records that refer to a record that neither is in the org nor is planned."""
+    names = ", ".join(_text(name) for name in one.references)
+    targets = " ".join(f"WHEN {_text(name)} THEN {_text(target)}" for name, target in one.references.items())
+    return f"""
+SELECT p.object_name, p.external_id
+FROM planned_changes AS p
+LEFT OUTER JOIN record_matches AS m
+    ON m.object_name = CASE p.field_name {targets} END AND m.external_id = p.after_value
+LEFT OUTER JOIN changed_records AS c
+    ON c.object_name = CASE p.field_name {targets} END AND c.external_id = p.after_value AND c.operation = 'insert'
+WHERE p.object_name = {_text(one.object)} AND p.field_name IN ({names}) AND p.after_value IS NOT NULL
+    AND m.record_id IS NULL AND c.external_id IS NULL"""  # noqa: S608
+
+
+def blocked(one: UploadSpecification) -> Iterator[str]:
+    """Planned records that hang on a record of the same plan that was not written.
+
+    They refer to a new one that is not there, or are to be deleted once the other has changed.
+    """
+    for name, target in one.references.items():
+        yield f"""
+SELECT p.external_id
+FROM sync_plan AS p
+INNER JOIN sync_outcomes AS o
+    ON p.plan_hash = o.plan_hash AND o.object_name = {_text(target)} AND p.after_value = o.external_id
+INNER JOIN changed_records AS c ON o.object_name = c.object_name AND o.external_id = c.external_id
+WHERE p.object_name = {_text(one.object)} AND p.field_name = {_text(name)}
+    AND o.status <> 'succeeded' AND c.operation = 'insert'"""  # noqa: S608
+        yield f"""
+SELECT p.external_id
+FROM sync_plan AS p
+INNER JOIN {one.live_table} AS l ON p.record_id = l.record_id
+INNER JOIN changed_records AS c ON c.object_name = {_text(target)} AND c.record_id = l.{quoted(name)}
+INNER JOIN sync_outcomes AS o
+    ON p.plan_hash = o.plan_hash AND c.object_name = o.object_name AND c.external_id = o.external_id
+WHERE p.object_name = {_text(one.object)} AND p.operation = 'delete' AND o.status <> 'succeeded'"""  # noqa: S608
+
+
+def read_back(all_of_them: Specifications, one: UploadSpecification) -> Iterator[str]:
+    """Changes that succeeded and are not what the org holds."""
+    names = dict.fromkeys((*one.fields, *one.removed.set))
+    for name in names:
+        found, parent = f"l.{quoted(name)}", ""
+        if name in one.references:
+            target = all_of_them.of(one.references[name])
+            parent = f"\nLEFT OUTER JOIN {target.live_table} AS lp ON lp.record_id = {found}"
+            found = f"COALESCE(lp.external_id, {found})"
+        yield f"""
+INSERT INTO read_back_differences (plan_hash, object_name, external_id, field_name, sent_value, found_value)
+SELECT r.plan_hash, r.object_name, r.external_id, r.field_name, p.after_value, {found}
+{_SUCCEEDED}
+LEFT OUTER JOIN {one.live_table} AS l ON r.external_id = l.external_id{parent}
+WHERE r.plan_hash = @plan_hash AND r.status = 'succeeded' AND r.object_name = {_text(one.object)}
+    AND r.field_name = {_text(name)} AND COALESCE(p.after_value, '') <> COALESCE({found}, '')"""
+    yield f"""
+INSERT INTO read_back_differences (plan_hash, object_name, external_id, field_name, sent_value, found_value)
+SELECT r.plan_hash, r.object_name, r.external_id, r.field_name, NULL, l.record_id
+{_SUCCEEDED}
+INNER JOIN {one.live_table} AS l ON p.record_id = l.record_id
+WHERE r.plan_hash = @plan_hash AND r.status = 'succeeded' AND r.object_name = {_text(one.object)}
+    AND r.operation = 'delete'"""
+
+
+_SUCCEEDED = """FROM salesforce_sync_results AS r
+INNER JOIN sync_plan AS p
+    ON r.plan_hash = p.plan_hash AND r.object_name = p.object_name AND r.external_id = p.external_id
+    AND r.field_name = p.field_name"""
 
 
 def agreed(one: UploadSpecification) -> tuple[str, str]:

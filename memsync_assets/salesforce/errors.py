@@ -8,23 +8,41 @@ from __future__ import annotations
 from memsync_assets.settings import MemsyncError
 
 LOCKED = "UNABLE_TO_LOCK_ROW"
-#: Codes of single records that may go well at another time. (Vendor documentation, "Status codes".)
-_PASSING = {
-    LOCKED,
-    "REQUEST_LIMIT_EXCEEDED",
-    "REQUEST_RUNNING_TOO_LONG",
-    "SERVER_UNAVAILABLE",
-    "INVALID_SESSION_ID",
-    "UNKNOWN_EXCEPTION",
-    "ALL_OR_NONE_OPERATION_ROLLED_BACK",
-}
-#: Codes that say that the record we knew is not there any more.
-GONE = {"ENTITY_IS_DELETED", "INVALID_CROSS_REFERENCE_KEY", "NOT_FOUND"}
+#: The code of a record whose parent could not be written.
+PARENT_FAILED = "parent_failed"
+#: Codes that say that the record we knew is not there any more; the next plan makes it anew.
+GONE = frozenset({"ENTITY_IS_DELETED", "INVALID_CROSS_REFERENCE_KEY", "NOT_FOUND"})
+#: Codes of single values: the rest of the record can be written without them.
+OF_ONE_VALUE = frozenset(
+    {
+        "STRING_TOO_LONG",
+        "INVALID_EMAIL_ADDRESS",
+        "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST",
+        "NUMBER_OUTSIDE_VALID_RANGE",
+        "INVALID_TYPE_ON_FIELD_IN_RECORD",
+    }
+)
+#: Codes of records that may go well at another time. (Vendor documentation, "Status codes".)
+_TRANSIENT = frozenset(
+    {
+        LOCKED,
+        "REQUEST_LIMIT_EXCEEDED",
+        "REQUEST_RUNNING_TOO_LONG",
+        "SERVER_UNAVAILABLE",
+        "INVALID_SESSION_ID",
+        "UNKNOWN_EXCEPTION",
+        "ALL_OR_NONE_OPERATION_ROLLED_BACK",
+    }
+)
+#: The kinds of network errors, as codes of records whose call never went through.
+_NETWORK = frozenset({"ConnectionError", "ConnectTimeout", "ReadTimeout", "ChunkedEncodingError", "NO_CODE"})
+#: Codes with which a later run tries again by itself.
+PASSING = _TRANSIENT | _NETWORK | GONE
 
 
-def passes(code: str) -> bool:
-    """Whether an error of this code is worth another try without anybody changing anything."""
-    return code in _PASSING
+def is_transient(code: str | None) -> bool:
+    """Whether a record that failed with this code is worth another try at once."""
+    return code in _TRANSIENT
 
 
 class SalesforceError(MemsyncError):
@@ -35,7 +53,7 @@ class SalesforceError(MemsyncError):
     """
 
     def __init__(self, call: str, status: int | None, code: str) -> None:
-        super().__init__(f"{call}: {status or 'no answer'} {code}")
+        super().__init__(f"Salesforce, {call}: {status or 'no answer'} {code}")
         self.code = code
 
 

@@ -38,7 +38,7 @@ class Journal:
     def clear(self) -> None:
         """Begin anew: forget what an earlier plan of the same content came to."""
         with self._mart.transaction():
-            for table in ("sync_batches", "sync_batch_records", "sync_outcomes"):
+            for table in ("sync_batches", "sync_batch_records", "sync_outcomes", "sync_refused_values"):
                 self._mart.execute(f"DELETE FROM {table} WHERE plan_hash = @plan_hash", self._plan)  # noqa: S608
 
     def begin(self, object_name: str, method: str, changes: Sequence[Change]) -> int:
@@ -66,10 +66,44 @@ class Journal:
             )
         return number
 
-    def finish(self, number: int, object_name: str, outcomes: Sequence[Outcome]) -> None:
-        """Store what became of a batch. Records of it without an outcome are still to be sent."""
+    def keep_job(self, number: int, job_id: str) -> None:
+        """Remember the Bulk job of a batch, before it can write anything."""
+        self._mart.execute(
+            "UPDATE sync_batches SET job_id = @job_id WHERE plan_hash = @plan_hash AND batch_number = @number",
+            {**self._plan, "number": number, "job_id": job_id},
+        )
+
+    def finish(
+        self,
+        number: int,
+        object_name: str,
+        outcomes: Sequence[Outcome],
+        refused: Sequence[tuple[Outcome, str]] = (),
+    ) -> None:
+        """Store what became of a batch. Records of it without an outcome are still to be sent.
+
+        Args:
+            number: the batch's.
+            object_name: the object of its records.
+            outcomes: of records.
+            refused: fields without which the rest of a record is still to be sent, each with the error.
+        """
         with self._mart.transaction():
             self.record(object_name, outcomes)
+            for outcome, name in refused:
+                self._mart.execute(
+                    "INSERT INTO sync_refused_values"
+                    " (plan_hash, object_name, external_id, field_name, error_code, message)"
+                    " VALUES (@plan_hash, @object, @external_id, @name, @code, @message)",
+                    {
+                        **self._plan,
+                        "object": object_name,
+                        "external_id": outcome.external_id,
+                        "name": name,
+                        "code": outcome.error_code,
+                        "message": outcome.message and outcome.message[:_MESSAGE],
+                    },
+                )
             self._mart.execute(
                 "UPDATE sync_batches SET state = 'done' WHERE plan_hash = @plan_hash AND batch_number = @number",
                 {**self._plan, "number": number},

@@ -18,6 +18,9 @@ from memsync_assets.mart.queries import all_queries
 from memsync_assets.salesforce import diff
 from memsync_assets.salesforce.breaker import why_held
 from memsync_assets.salesforce.client import Org
+from memsync_assets.salesforce.dead_letters import hold_back
+from memsync_assets.salesforce.matching import match_records
+from memsync_assets.salesforce.recovery import close_interrupted
 from memsync_assets.salesforce.snapshot import SnapshotCounts, clear_snapshot, take_snapshot
 from memsync_assets.salesforce.specifications import (
     Specifications,
@@ -41,6 +44,7 @@ class PlanCounts:
         records: records, by object and operation.
         reasons: rows, by reason.
         read: records read from the org, by object.
+        held_back: records that are not planned again, since they or what they hang on failed for good.
         held: why the breaker holds the plan; None: it may be applied.
         api_calls: calls that making the plan took.
     """
@@ -50,52 +54,51 @@ class PlanCounts:
     records: dict[str, int]
     reasons: dict[str, int]
     read: dict[str, int] = field(default_factory=dict)
+    held_back: int = 0
     held: str | None = None
     api_calls: int = 0
 
 
-def make_plan(mart: Mart, project: Project, org: Org | None) -> PlanCounts:
+def make_plan(mart: Mart, project: Project, org: Org | None, *, retry_failed: bool = False) -> PlanCounts:
     """Fill the upload tables, bring the snapshot of the org up to date, and store what differs in sync_plan.
 
-    Without an org, the plan is the one for an empty org.
+    What an apply that was cut short left open is settled first. Without an org, the plan is for an empty one.
+
+    Args:
+        mart: the mart.
+        project: its settings, and the as-of date on which roles are in force.
+        org: the org to read.
+        retry_failed: plan what failed for good before, too.
 
     Raises:
         MemsyncError: an upload specification is wrong, or does not fit the mart or the org.
     """
     calls = org.calls if org else 0
     specifications = read_specifications(project)
-    fill_upload_tables(mart, specifications, project.as_of)
-    organization = org.organization() if org else None
-    read: dict[str, SnapshotCounts] = {}
-    now = datetime.now(UTC)
-    for one in specifications:
-        if org and organization:
-            check_against_org(one, org.describe(one.object))
-            read[one.object] = take_snapshot(mart, org, one, organization.organization_id, now)
-        else:
-            clear_snapshot(mart, one)
-    _find_differences(mart, specifications)
-    plan_hash = _hash(mart)
+    close_interrupted(mart, org, specifications)
+    found = find_changes(mart, project, org, specifications, retry_failed=retry_failed)
     held = why_held(mart, project.settings.salesforce, specifications)
+    given = {
+        "plan_hash": found.plan_hash,
+        "organization_id": org.organization.organization_id if org else None,
+        "made_at": datetime.now(UTC).replace(tzinfo=None),
+        "held": held,
+        "retries_failed": "Y" if retry_failed else "N",
+    }
     with mart.transaction():
         mart.execute("DELETE FROM sync_plan")
         mart.execute(
             f"INSERT INTO sync_plan (plan_hash, {_COLUMNS}) SELECT @plan_hash, {_COLUMNS} FROM planned_changes",  # noqa: S608
-            {"plan_hash": plan_hash},
+            given,
         )
         mart.execute("DELETE FROM sync_plan_state")
         mart.execute(
-            "INSERT INTO sync_plan_state (plan_hash, organization_id, made_at, state, held)"
-            " VALUES (@plan_hash, @organization_id, @made_at, 'made', @held)",
-            {
-                "plan_hash": plan_hash,
-                "organization_id": organization.organization_id if organization else None,
-                "made_at": now.replace(tzinfo=None),
-                "held": held,
-            },
+            "INSERT INTO sync_plan_state (plan_hash, organization_id, made_at, state, held, retries_failed)"
+            " VALUES (@plan_hash, @organization_id, @made_at, 'made', @held, @retries_failed)",
+            given,
         )
     return PlanCounts(
-        plan_hash,
+        found.plan_hash,
         _count(mart, "SELECT COUNT(*) AS n FROM sync_plan"),
         _counts(
             mart,
@@ -103,10 +106,39 @@ def make_plan(mart: Mart, project: Project, org: Org | None) -> PlanCounts:
             " GROUP BY object_name, operation ORDER BY name",
         ),
         _counts(mart, "SELECT reason AS name, COUNT(*) AS n FROM sync_plan GROUP BY reason ORDER BY name"),
-        {name: counts.read for name, counts in read.items()},
+        {name: counts.read for name, counts in found.read.items()},
+        found.held_back,
         held,
         org.calls - calls if org else 0,
     )
+
+
+@dataclass(frozen=True)
+class FoundChanges:
+    """What differs now, in planned_changes."""
+
+    plan_hash: str
+    read: dict[str, SnapshotCounts]
+    held_back: int
+
+
+def find_changes(
+    mart: Mart, project: Project, org: Org | None, specifications: Specifications, *, retry_failed: bool
+) -> FoundChanges:
+    """Find what differs between mart and org now, whatever was planned before. Raises MemsyncError."""
+    fill_upload_tables(mart, specifications, project.as_of)
+    read: dict[str, SnapshotCounts] = {}
+    now = datetime.now(UTC)
+    for one in specifications:
+        if org:
+            check_against_org(one, org.describe(one.object))
+            read[one.object] = take_snapshot(mart, org, one, now)
+        else:
+            clear_snapshot(mart, one)
+    with mart.transaction():
+        _find_differences(mart, specifications)
+        held_back = 0 if retry_failed else hold_back(mart, specifications)
+    return FoundChanges(_hash(mart), read, held_back)
 
 
 def fill_upload_tables(mart: Mart, specifications: Specifications, as_of: date | None) -> None:
@@ -144,24 +176,15 @@ def _store_picklist_values(mart: Mart, specifications: Specifications) -> None:
 
 
 def _find_differences(mart: Mart, specifications: Specifications) -> None:
-    with mart.transaction():
-        for table in ("record_matches", "changed_records", "planned_changes"):
-            mart.execute(f"DELETE FROM {table}")  # noqa: S608
-        for one in specifications:
-            match_records(mart, one)
-            mart.execute(diff.new_records(one))
-            mart.execute(diff.different_records(one))
-            if one.removed.action != "ignore":
-                mart.execute(diff.removed_records(one))
-            _list_changes(mart, specifications, one)
-
-
-def match_records(mart: Mart, one: UploadSpecification) -> None:
-    """Find which live record each upload row is."""
-    mart.execute("DELETE FROM record_matches WHERE object_name = @object", {"object": one.object})
-    mart.execute(diff.matches(one))
-    if one.adopt_by:
-        mart.execute(diff.adoptions(one))
+    for table in ("record_matches", "changed_records", "planned_changes"):
+        mart.execute(f"DELETE FROM {table}")  # noqa: S608
+    for one in specifications:
+        match_records(mart, one)
+        mart.execute(diff.new_records(one))
+        mart.execute(diff.different_records(one))
+        if one.removed.action != "ignore":
+            mart.execute(diff.removed_records(one))
+        _list_changes(mart, specifications, one)
 
 
 def _list_changes(mart: Mart, specifications: Specifications, one: UploadSpecification) -> None:

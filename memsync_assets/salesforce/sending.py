@@ -1,13 +1,12 @@
-"""Sends changes to the org by sObject Collections, and asks it what it has where nobody knows.
+"""Sends one batch of changes to the org by sObject Collections, and asks the org what it has where nobody knows.
 
-Which changes, in which order, and how often again, is decided in `apply`.
+Which changes, in which order, and how often again, is decided in `delivery`; Bulk jobs are in `bulk`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Any
 
 from memsync_assets.salesforce.changes import Change, Outcome
@@ -40,32 +39,13 @@ class Target:
         return relationship, self.specifications.of(self.one.references[name]).external_id.field
 
 
-def method_of(change: Change) -> str:
-    """How a change is sent: by id where the record is known, else as an upsert, which cannot make a second one."""
-    if change.operation == "delete":
-        return "delete"
-    return "update" if change.record_id else "upsert"
-
-
-def batches(changes: Sequence[Change]) -> Iterator[list[Change]]:
-    """Changes in the order given, cut into batches of one method each."""
-    for _, run in groupby(sorted(changes, key=_rank), method_of):
-        same = list(run)
-        for at in range(0, len(same), BATCH):
-            yield same[at : at + BATCH]
-
-
-def _rank(change: Change) -> int:
-    return ("upsert", "update", "delete").index(method_of(change))
-
-
 def send(target: Target, batch: Sequence[Change]) -> list[Outcome]:
-    """Send one batch of one method; outcomes in its order.
+    """Send at most 200 changes of one method; outcomes in their order.
 
     Raises:
         SalesforceError: of the whole call; see `Org.call`.
     """
-    method = method_of(batch[0])
+    method = batch[0].method
     path = "/composite/sobjects"
     if method == "delete":
         ids = ",".join(str(change.record_id) for change in batch)
@@ -94,9 +74,8 @@ def ask(target: Target, changes: Sequence[Change]) -> tuple[list[Outcome], list[
         for change in some:
             record = by_id.get(change.record_id) if change.record_id else by_key.get(change.external_id)
             if _is_done(target, change, record):
-                outcomes.append(
-                    Outcome(change.external_id, "succeeded", record["Id"] if record else change.record_id, tries=1)
-                )
+                found = record["Id"] if record else change.record_id
+                outcomes.append(Outcome(change.external_id, "succeeded", found, tries=1))
             elif record and not change.record_id:
                 open_ones.append(as_update(target, change, record["Id"]))
             else:
@@ -110,12 +89,17 @@ def as_update(target: Target, change: Change, record_id: str) -> Change:
     return Change(change.external_id, change.operation, values, record_id)
 
 
+def deleted_already(change: Change, code: str | None) -> bool:
+    """Whether an error says that what was to be deleted is gone, which is all that was wanted."""
+    return change.operation == "delete" and code == "ENTITY_IS_DELETED"
+
+
 def _read(target: Target, field: str, values: Sequence[str], changes: Sequence[Change]) -> dict[str, dict[str, Any]]:
     if not values:
         return {}
     names = {name for change in changes for name in change.values}
     paths = {".".join(target.key_of(name)) if name in target.one.references else name for name in names}
-    wanted = ", ".join(sorted({"Id", "IsDeleted", field} | paths))
+    wanted = ", ".join(sorted({"Id", field} | paths))
     among = ", ".join("'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'" for value in values)
     soql = f"SELECT {wanted} FROM {target.one.object} WHERE {field} IN ({among})"  # noqa: S608
     return {record[field]: record for page in target.org.query(soql) for record in page}
@@ -154,9 +138,10 @@ def _record(target: Target, change: Change) -> dict[str, Any]:
 
 def _outcome(change: Change, result: dict[str, Any]) -> Outcome:
     if result["success"]:
-        return Outcome(change.external_id, "succeeded", result.get("id") or change.record_id, tries=1)
+        return Outcome(change.external_id, "succeeded", result.get("id") or change.record_id)
     error = (result.get("errors") or [{}])[0]
-    code, message = error.get("statusCode", "NO_CODE"), error.get("message")
-    if change.operation == "delete" and code == "ENTITY_IS_DELETED":
-        return Outcome(change.external_id, "succeeded", change.record_id, tries=1)
-    return Outcome(change.external_id, "failed", change.record_id, code, message, tries=1)
+    code = error.get("statusCode", "NO_CODE")
+    if deleted_already(change, code):
+        return Outcome(change.external_id, "succeeded", change.record_id)
+    fields = tuple(error.get("fields") or ())
+    return Outcome(change.external_id, "failed", change.record_id, code, error.get("message"), fields)

@@ -39,10 +39,9 @@ class SnapshotCounts:
     full: bool
 
 
-def take_snapshot(
-    mart: Mart, org: Org, specification: UploadSpecification, organization_id: str, now: datetime
-) -> SnapshotCounts:
+def take_snapshot(mart: Mart, org: Org, specification: UploadSpecification, now: datetime) -> SnapshotCounts:
     """Bring the live values of an object up to date."""
+    organization_id = org.organization.organization_id
     since = _read_up_to(mart, specification, organization_id, now)
     _make_pages_table(mart, specification)
     described = org.describe(specification.object)
@@ -71,12 +70,6 @@ def ensure_tables(mart: Mart, specification: UploadSpecification) -> None:
         if _ensure(mart, specification.live_table, (*_KEYS, *specification.live_fields)):
             mart.execute(_FORGET, {"object": specification.object})
         _ensure(mart, specification.synced_table, ("external_id", *specification.fields))
-
-
-def forget(mart: Mart, specification: UploadSpecification, record_ids: Sequence[str]) -> None:
-    """Take out records that the org has said are gone."""
-    for record_id in record_ids:
-        mart.execute(f"DELETE FROM {specification.live_table} WHERE record_id = @id", {"id": record_id})  # noqa: S608
 
 
 def _read_up_to(mart: Mart, specification: UploadSpecification, organization_id: str, now: datetime) -> datetime | None:

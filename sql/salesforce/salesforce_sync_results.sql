@@ -9,12 +9,18 @@ SELECT
     p.external_id,
     p.field_name,
     p.operation,
-    o.status,
+    CASE WHEN v.error_code IS NOT NULL THEN 'failed' ELSE o.status END AS status,
     COALESCE(o.record_id, p.record_id) AS record_id,
-    o.error_code,
-    o.message,
+    COALESCE(v.error_code, o.error_code) AS error_code,
+    CASE WHEN v.error_code IS NOT NULL THEN v.message ELSE o.message END AS message,
     o.finished_at
 FROM sync_plan AS p
 INNER JOIN sync_outcomes AS o
     ON p.plan_hash = o.plan_hash AND p.object_name = o.object_name AND p.external_id = o.external_id
+LEFT OUTER JOIN sync_refused_values AS v
+    ON
+        p.plan_hash = v.plan_hash
+        AND p.object_name = v.object_name
+        AND p.external_id = v.external_id
+        AND p.field_name = v.field_name
 WHERE p.plan_hash = @plan_hash

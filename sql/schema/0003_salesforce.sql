@@ -122,6 +122,7 @@ CREATE TABLE sync_plan_state (
     made_at DATETIME2(6) NOT NULL,
     state NVARCHAR(20) NOT NULL,
     held NVARCHAR(400),
+    retries_failed NVARCHAR(1) NOT NULL,
     CONSTRAINT pk_sync_plan_state PRIMARY KEY (plan_hash)
 );
 
@@ -156,6 +157,48 @@ CREATE TABLE sync_outcomes (
     tries INT NOT NULL,
     finished_at DATETIME2(6) NOT NULL,
     CONSTRAINT pk_sync_outcomes PRIMARY KEY (plan_hash, object_name, external_id)
+);
+
+-- Values that Salesforce refused while the rest of their record was written.
+CREATE TABLE sync_refused_values (
+    plan_hash NVARCHAR(64) NOT NULL,
+    object_name NVARCHAR(80) COLLATE Latin1_General_BIN2 NOT NULL,
+    external_id NVARCHAR(255) COLLATE Latin1_General_BIN2 NOT NULL,
+    field_name NVARCHAR(120) COLLATE Latin1_General_BIN2 NOT NULL,
+    error_code NVARCHAR(100) NOT NULL,
+    message NVARCHAR(400),
+    CONSTRAINT pk_sync_refused_values PRIMARY KEY (plan_hash, object_name, external_id, field_name)
+);
+
+-- Error codes that are worth another try without anybody changing anything, as errors.py names them.
+CREATE TABLE passing_codes (
+    error_code NVARCHAR(100) NOT NULL,
+    CONSTRAINT pk_passing_codes PRIMARY KEY (error_code)
+);
+
+-- What failed for good: not planned again until the value to be written is another one, or a person says so.
+CREATE TABLE dead_letters (
+    object_name NVARCHAR(80) COLLATE Latin1_General_BIN2 NOT NULL,
+    external_id NVARCHAR(255) COLLATE Latin1_General_BIN2 NOT NULL,
+    field_name NVARCHAR(120) COLLATE Latin1_General_BIN2 NOT NULL,
+    operation NVARCHAR(20) NOT NULL,
+    after_value NVARCHAR(MAX) COLLATE Latin1_General_BIN2,
+    error_code NVARCHAR(100) NOT NULL,
+    message NVARCHAR(400),
+    tries INT NOT NULL,
+    failed_at DATETIME2(6) NOT NULL,
+    CONSTRAINT pk_dead_letters PRIMARY KEY (object_name, external_id, field_name)
+);
+
+-- Changes that succeeded and are not what the org was found to hold when it was read back.
+CREATE TABLE read_back_differences (
+    plan_hash NVARCHAR(64) NOT NULL,
+    object_name NVARCHAR(80) COLLATE Latin1_General_BIN2 NOT NULL,
+    external_id NVARCHAR(255) COLLATE Latin1_General_BIN2 NOT NULL,
+    field_name NVARCHAR(120) COLLATE Latin1_General_BIN2 NOT NULL,
+    sent_value NVARCHAR(MAX),
+    found_value NVARCHAR(MAX),
+    CONSTRAINT pk_read_back_differences PRIMARY KEY (plan_hash, object_name, external_id, field_name)
 );
 
 -- One row for each planned change (the grain of sync_plan) of every plan that was carried out.

@@ -12,9 +12,10 @@ import requests
 
 from memsync_assets.local_org.server import LocalOrg
 from memsync_assets.mart.duckdb_mart import DuckDBMart
-from memsync_assets.salesforce.apply import SyncCounts, apply_plan
+from memsync_assets.salesforce.apply import apply_plan
 from memsync_assets.salesforce.client import Org, connect
 from memsync_assets.salesforce.plan import PlanCounts, make_plan
+from memsync_assets.salesforce.results import SyncCounts
 from memsync_assets.settings import Project, Salesforce
 
 
@@ -42,8 +43,8 @@ class Scene:
         )
         self._org = None
 
-    def plan(self) -> PlanCounts:
-        return make_plan(self.mart, self.project, self.org)
+    def plan(self, *, retry_failed: bool = False) -> PlanCounts:
+        return make_plan(self.mart, self.project, self.org, retry_failed=retry_failed)
 
     def apply(self, approve: str | None = None) -> SyncCounts:
         return apply_plan(self.mart, self.project, self.org, approve)
@@ -114,8 +115,11 @@ class Scene:
         answer = requests.post(f"{self.served.url}/control/faults", json=[fault], timeout=30)
         assert answer.status_code == 200, answer.text
 
-    def empty_the_org(self) -> None:
+    def no_faults(self) -> None:
         requests.delete(f"{self.served.url}/control/faults", timeout=30)
+
+    def empty_the_org(self) -> None:
+        self.no_faults()
         for sobject in ("Contact", "Account"):
             ids = [row["Id"] for row in self.rows(f"SELECT Id FROM {sobject}")]
             for at in range(0, len(ids), 200):
