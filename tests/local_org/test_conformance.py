@@ -1,7 +1,8 @@
 """Facts about Salesforce, each with its source, held against the local org.
 
 With MEMSYNC_TEST_SALESFORCE set to a JSON file holding `url`, `client_id` and `client_secret` they are held
-against that org instead, which needs the sample org's custom fields. What a test makes it deletes.
+against that org instead: a scratch org or a sandbox with the custom fields of the sample org (schema/sample_org.json),
+Contacts to Multiple Accounts, and a connected app with client credentials. What a test makes it deletes.
 Sources: REST = REST API Developer Guide, BULK = Bulk API 2.0 Developer Guide, SOAP = SOAP API Developer Guide,
 OBJ = Object Reference, SOQL = SOQL and SOSL Reference, seen = what clients and support threads report.
 """
@@ -68,6 +69,12 @@ def test_limits_tell_the_requests_left(client: Client) -> None:
     """REST, Limits."""
     daily = client.call("GET", "/limits").json()["DailyApiRequests"]
     assert 0 <= daily["Remaining"] <= daily["Max"]
+
+
+def test_the_organization_says_whether_it_is_a_sandbox(client: Client) -> None:
+    """OBJ, Organization."""
+    (organization,) = client.query("SELECT IsSandbox FROM Organization")
+    assert organization["IsSandbox"] in (True, False)
 
 
 # Describe
@@ -283,6 +290,44 @@ def test_retrieve_gives_records_in_order_and_null_for_what_is_not_there(client: 
     assert [one and one["Name"] for one in answer] == [f"{key}1", None, f"{key}0"]
 
 
+def test_collections_take_ten_runs_of_one_type_and_no_more(client: Client) -> None:
+    """REST, sObject Collections: "the list can contain up to 10 chunks"."""
+    records = [{"attributes": {"type": ("Contact", "Account")[at % 2]}} for at in range(11)]
+    assert client.call("POST", "/composite/sobjects", json={"records": records}).status_code == 400
+
+
+def test_collections_delete_by_id(client: Client, key: str) -> None:
+    """REST, Delete Multiple Records with Fewer Round-Trips."""
+    made = [account(client, f"{key}{at}") for at in range(2)]
+    answer = client.call("DELETE", "/composite/sobjects", params={"ids": ",".join([*made, made[0]])}).json()
+    assert [one["success"] for one in answer][:2] == [True, True]
+    assert client.query(f"SELECT Id FROM Account WHERE Membership_Key__c LIKE '{key}%'") == []
+
+
+# Composite
+
+
+def test_a_composite_takes_25_calls_and_no_more(client: Client) -> None:
+    """REST, Composite."""
+    url = client.base.removeprefix(client.url) + "/limits"
+    calls = [{"method": "GET", "url": url, "referenceId": f"r{at}"} for at in range(26)]
+    assert client.call("POST", "/composite", json={"compositeRequest": calls}).status_code == 400
+
+
+def test_a_graph_undoes_all_of_itself(client: Client, key: str) -> None:
+    """REST, Composite Graph."""
+    base = client.base.removeprefix(client.url) + "/sobjects"
+    good = {"Name": key, "Membership_Key__c": key}
+    calls = [
+        {"method": "POST", "url": f"{base}/Account", "referenceId": "owner", "body": good},
+        {"method": "POST", "url": f"{base}/Contact", "referenceId": "person", "body": {"AccountId": "@{owner.id}"}},
+    ]
+    graphs = [{"graphId": "1", "compositeRequest": calls}]
+    (answer,) = client.call("POST", "/composite/graph", json={"graphs": graphs}).json()["graphs"]
+    assert answer["isSuccessful"] is False
+    assert client.query(f"SELECT Id FROM Account WHERE Membership_Key__c = '{key}'") == []
+
+
 # Relations
 
 
@@ -351,11 +396,46 @@ def test_pages_are_as_large_as_asked_for(client: Client, key: str) -> None:
         ("SELECT FIELDS(ALL) FROM Account", "MALFORMED_QUERY"),
         ("SELECT Id FROM Account WHERE CreatedDate = 'yesterday'", "INVALID_FIELD"),
         ("SELECT Id FROM Account WHERE Name = 5", "INVALID_FIELD"),
+        ("SELECT Id FROM Account WHERE Description = 'x'", "INVALID_FIELD"),
+        ("SELECT Id, (SELECT Id FROM Nothings__r) FROM Account", "INVALID_TYPE"),
+        ("SELECT Name, COUNT(Id) FROM Account GROUP BY Phone", "MALFORMED_QUERY"),
+        ("SELECT Id FROM Account OFFSET 2001", "NUMBER_OUTSIDE_VALID_RANGE"),
     ],
 )
 def test_a_wrong_query_is_400(client: Client, soql: str, code: str) -> None:
     """SOQL; codes seen."""
     assert client.error("GET", "/query", params={"q": soql})[:2] == (400, code)
+
+
+def test_missing_values_are_unequal_to_all_and_come_first(client: Client, key: str) -> None:
+    """SOQL, Comparison Operators; ORDER BY: NULLS FIRST is the default, whatever the direction."""
+    for at, phone in enumerate((None, "1", "2")):
+        account(client, f"{key}{at}", Phone=phone)
+    mine = f"FROM Account WHERE Membership_Key__c LIKE '{key}%'"
+    assert len(client.query(f"SELECT Id {mine} AND Phone != '1'")) == 2
+    assert len(client.query(f"SELECT Id {mine} AND (NOT Phone = '1')")) == 2
+    for direction, wanted in (("ASC", [None, "1", "2"]), ("DESC", [None, "2", "1"])):
+        found = client.query(f"SELECT Phone {mine} ORDER BY Phone {direction}")
+        assert [one["Phone"] for one in found] == wanted
+
+
+def test_text_is_compared_in_any_case_and_like_takes_wildcards(client: Client, key: str) -> None:
+    """SOQL, Comparison Operators."""
+    account(client, key, Phone="aXb")
+    mine = f"SELECT Id FROM Account WHERE Membership_Key__c = '{key}' AND Phone"
+    for condition, found in (("= 'AxB'", 1), ("LIKE 'A%'", 1), ("LIKE '_x_'", 1), ("LIKE 'x%'", 0)):
+        assert len(client.query(f"{mine} {condition}")) == found, condition
+
+
+def test_children_come_nested_and_count_gives_a_total_alone(client: Client, key: str) -> None:
+    """SOQL, Relationship Queries; COUNT()."""
+    owner = account(client, key)
+    contact(client, key, AccountId=owner)
+    (found,) = client.query(f"SELECT Name, (SELECT LastName FROM Contacts) FROM Account WHERE Id = '{owner}'")
+    assert [one["LastName"] for one in found["Contacts"]["records"]] == [key]
+    soql = f"SELECT COUNT() FROM Contact WHERE AccountId = '{owner}'"
+    answer = client.call("GET", "/query", params={"q": soql}).json()
+    assert (answer["totalSize"], answer["records"]) == (1, [])
 
 
 def test_an_unknown_locator_is_refused(client: Client) -> None:
@@ -414,6 +494,33 @@ def test_a_job_takes_one_upload(client: Client) -> None:
     path = client.start_job(b"Name\n", object="Account", operation="insert")
     assert client.error("PUT", f"{path}/batches", data=b"Name\nx\n")[1] == "INVALIDJOBSTATE"
     client.finish(path)
+
+
+def test_a_job_can_be_aborted_before_its_upload_and_deleted(client: Client) -> None:
+    """BULK, Abort a Job and Delete a Job."""
+    made = client.call("POST", "/jobs/ingest", json={"object": "Account", "operation": "insert"}).json()
+    assert (made["state"], made["concurrencyMode"], made["contentType"]) == ("Open", "Parallel", "CSV")
+    path = f"/jobs/ingest/{made['id']}"
+    assert client.call("PATCH", path, json={"state": "Aborted"}).json()["state"] == "Aborted"
+    assert client.call("DELETE", path).status_code == 204
+    assert client.call("GET", path).status_code == 404
+
+
+def test_columns_may_be_delimited_by_tabs_and_lines_end_in_crlf(client: Client, key: str) -> None:
+    """BULK, Create a Job, columnDelimiter and lineEnding: results are written the same way."""
+    asked = {"object": "Account", "operation": "insert", "columnDelimiter": "TAB", "lineEnding": "CRLF"}
+    path, info = client.ingest(f"Membership_Key__c\tName\r\n{key}\tx, y\r\n".encode(), **asked)
+    assert (info["state"], info["numberRecordsFailed"]) == ("JobComplete", 0)
+    results = client.call("GET", f"{path}/successfulResults").text
+    assert results.startswith('"sf__Id"\t"sf__Created"\t')
+    assert client.query(f"SELECT Name FROM Account WHERE Membership_Key__c = '{key}'")[0]["Name"] == "x, y"
+
+
+def test_a_bulk_query_takes_no_aggregates_and_no_children(client: Client) -> None:
+    """BULK, Query Considerations."""
+    for soql in ("SELECT COUNT(Id) FROM Account", "SELECT Id, (SELECT Id FROM Contacts) FROM Account"):
+        asked = {"operation": "query", "query": soql}
+        assert client.call("POST", "/jobs/query", json=asked).status_code == 400, soql
 
 
 def test_a_bulk_query_gives_its_result_in_parts(client: Client, key: str) -> None:
