@@ -2,9 +2,8 @@
 
 The findings of one kind at one downstream system are searched for what they share: group, state, plans, the day on
 which the source changed. A pattern is a likely cause when clearly more findings have it than its share of the members
-would bring by chance (`_LEAST_LIFT` times, and `_LEAST_EXCESS` findings more). The strongest is taken, its findings are
-set aside, and the search goes on. What is left has no common cause. No pattern names a member, and none is so narrow
-that it stands for fewer than `_LEAST_EXCESS` members.
+would bring by chance. The strongest is taken, its findings are set aside, and the search goes on. What is left has no
+common cause. No pattern names a member, and none stands for fewer than `_LEAST_EXCESS` members.
 """
 
 from __future__ import annotations
@@ -13,11 +12,14 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date
+from math import prod, sqrt
 
 from memsync_assets.mart.engine import Mart
 
 _LEAST_EXCESS = 5
 _LEAST_LIFT = 2.0
+#: Standard deviations of a count by chance (Poisson): many patterns are tried, so few would be too few.
+_LEAST_DEVIATIONS = 4.0
 #: A further attribute is worth a tenth: it is named when it holds for nearly all of the findings.
 _WORTH_OF_ATTRIBUTE = 0.1
 _CAUSES_OF_KIND = 5
@@ -171,7 +173,7 @@ def _strongest(findings: Sequence[Traits], shares: Shares) -> Pattern | None:
             pattern = tuple(zip(attributes, values, strict=True))
             expected = len(findings) * _chance(pattern, shares)
             excess = count - expected
-            if excess < _LEAST_EXCESS or count < _LEAST_LIFT * expected:
+            if excess < max(_LEAST_EXCESS, _LEAST_DEVIATIONS * sqrt(expected)) or count < _LEAST_LIFT * expected:
                 continue
             score = excess * (1 + _WORTH_OF_ATTRIBUTE * len(attributes))
             if score > best_score:
@@ -180,11 +182,17 @@ def _strongest(findings: Sequence[Traits], shares: Shares) -> Pattern | None:
 
 
 def _chance(pattern: Pattern, shares: Shares) -> float:
-    """The share of members that have a pattern if its attributes were independent; a change is told by its first."""
-    chance = 1.0
-    for name, value in pattern:
-        chance *= shares.get(name, {}).get(value.split(" > ")[0], 0.0)
-    return chance
+    """The share of findings that would have a pattern if its attributes were independent and values fell by chance."""
+    return prod(_chance_of(value, shares.get(name, {})) for name, value in pattern)
+
+
+def _chance_of(value: str, shares: Mapping[str, float]) -> float:
+    """Of a change `A > B`: that a member has A, and, not keeping it, falls to B."""
+    before, changed, after = value.partition(" > ")
+    share = shares.get(before, 0.0)
+    if not changed or share >= 1:
+        return share if not changed else 0.0
+    return share * shares.get(after, 0.0) / (1 - share)
 
 
 def _split(findings: Sequence[Traits], pattern: Pattern) -> tuple[int, list[Traits]]:

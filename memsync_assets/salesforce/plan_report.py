@@ -13,8 +13,8 @@ from rich.prompt import Confirm
 from rich.table import Table
 
 from memsync_assets.mart.engine import Mart
-from memsync_assets.salesforce.apply import SyncCounts
 from memsync_assets.salesforce.plan import PlanCounts
+from memsync_assets.salesforce.results import SyncCounts
 from memsync_assets.settings import MemsyncError
 
 _CHANGES = """
@@ -103,7 +103,7 @@ def print_results(console: Console, counts: SyncCounts) -> None:
     if counts.codes:
         console.print(f"codes: {_listed(counts.codes)}")
     if counts.skipped_because:
-        console.print(f"[yellow]nothing was sent[/yellow]: {counts.skipped_because}")
+        console.print(f"[yellow]not everything was sent[/yellow]: {counts.skipped_because}")
 
 
 def _listed(counts: Mapping[str, int]) -> str:

@@ -31,6 +31,13 @@ _STYLES: dict[str, dict[str, object]] = {
     "date": {"num_format": "yyyy-mm-dd", "align": "left"},
     "moment": {"num_format": "yyyy-mm-dd hh:mm", "align": "left"},
     "head": {"bold": True, "bg_color": "#1F3864", "font_color": "#FFFFFF", "text_wrap": True},
+    "number_head": {
+        "bold": True,
+        "bg_color": "#1F3864",
+        "font_color": "#FFFFFF",
+        "text_wrap": True,
+        "align": "right",
+    },
     "title": {"bold": True, "font_size": 16},
     "section": {"bold": True, "font_size": 12},
     "note": {"italic": True, "font_color": "#595959"},
@@ -71,7 +78,8 @@ class _Book:
 
     def head(self, sheet: Worksheet, row: int, columns: Sequence[_Column]) -> None:
         for place, column in enumerate(columns):
-            sheet.write_string(row, place, column.title, self.formats["head"])
+            head = "head" if column.style in ("text", "date", "moment") else "number_head"
+            sheet.write_string(row, place, column.title, self.formats[head])
 
     def cell(self, sheet: Worksheet, row: int, place: int, value: Any, style: str) -> None:
         shown = self.formats[style]
@@ -106,14 +114,14 @@ def write_workbook(figures: Figures, path: Path) -> None:
 
 _TOTALS = (
     _Column("Downstream system", 24),
-    _Column("Source members", 14, "count"),
-    _Column("Downstream members", 14, "count"),
-    _Column("Variance (net)", 12, "signed"),
-    _Column("Variance %", 11, "percent"),
-    _Column("Findings (gross)", 12, "count"),
-    _Column("In flight", 11, "count"),
-    _Column("Members that agree", 14, "share"),
-    _Column("Cells beyond tolerance", 13, "count"),
+    _Column("Source members", 18, "count"),
+    _Column("Downstream members", 18, "count"),
+    _Column("Variance (net)", 18, "signed"),
+    _Column("Variance %", 12, "percent"),
+    _Column("Findings (gross)", 17, "count"),
+    _Column("In flight", 17, "count"),
+    _Column("Members that agree", 12, "share"),
+    _Column("Cells beyond tolerance", 12, "count"),
     _Column("Open", 10, "count"),
     _Column("Opened now", 10, "count"),
     _Column("Closed now", 10, "count"),
@@ -178,7 +186,7 @@ def _row(book: _Book, sheet: Worksheet, row: int, columns: Sequence[_Column], va
 
 
 def _kinds(book: _Book, sheet: Worksheet, first: int) -> int:
-    sheet.write_string(first, 0, "Findings by kind", book.formats["section"])
+    sheet.write_string(first, 0, "Findings by kind, in flight included", book.formats["section"])
     systems = [total.downstream_system for total in book.figures.totals]
     kinds = sorted({row["kind"] for row in book.figures.kinds})
     columns = [_Column("Kind", 24), *(_Column(system, 14, "count") for system in systems), _Column("All", 12, "count")]
