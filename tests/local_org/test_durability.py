@@ -28,7 +28,7 @@ def test_what_was_answered_is_there_after_a_kill(tmp_path: Path) -> None:
         assert again.create("Account", Name="later") not in made
 
 
-def test_a_bulk_job_goes_on_after_a_kill_and_writes_no_row_twice(tmp_path: Path) -> None:
+def test_bulk_jobs_go_on_after_a_kill_and_write_no_row_twice(tmp_path: Path) -> None:
     org = LocalOrg(tmp_path / "org.db")
     org.start()
     client = Client(org.url)
@@ -36,14 +36,19 @@ def test_a_bulk_job_goes_on_after_a_kill_and_writes_no_row_twice(tmp_path: Path)
     client.fault(kind="slow_job", seconds=60, times=1)
     data = "Name\n" + "".join(f"n{at}\n" for at in range(500))
     path = client.start_job(data.encode(), object="Account", operation="insert")
+    waiting = client.start_job(b"Name\nlast\n", object="Account", operation="insert")
+    asked = {"operation": "query", "query": "SELECT Name FROM Account WHERE Name = 'last'"}
+    query = f"/jobs/query/{client.call('POST', '/jobs/query', json=asked).json()['id']}"
     while client.call("GET", path).json()["numberRecordsProcessed"] < 200:
         pass
     org.kill()
     with org:
         client.login()
         assert client.finish(path)["numberRecordsProcessed"] == 500
+        assert client.finish(waiting)["numberRecordsProcessed"] == 1
+        assert client.finish(query)["numberRecordsProcessed"] == 1
         found = client.query("SELECT Name, COUNT(Id) n FROM Account GROUP BY Name")
-        assert {row["Name"]: row["n"] for row in found} == {f"n{at}": 1 for at in range(500)}
+        assert {row["Name"]: row["n"] for row in found} == {"last": 1} | {f"n{at}": 1 for at in range(500)}
         assert len(client.rows(f"{path}/successfulResults")) == 500
 
 
