@@ -89,7 +89,7 @@ def _create(target: Target, first: Change) -> str:
         "object": target.one.object,
         "operation": first.method,
         "contentType": "CSV",
-        "lineEnding": "LF",
+        "lineEnding": "CRLF",
         "columnDelimiter": "COMMA",
     }
     if first.method == "upsert":
@@ -129,7 +129,7 @@ def _cells(target: Target, change: Change, header: Sequence[tuple[str, str]]) ->
 
 def _line(cells: Sequence[str] | Iterator[str]) -> bytes:
     text = io.StringIO(newline="")
-    csv.writer(text, lineterminator="\n").writerow(cells)
+    csv.writer(text, lineterminator="\r\n").writerow(cells)
     return text.getvalue().encode()
 
 

@@ -20,6 +20,8 @@ from pydantic import Field, StringConstraints, ValidationError
 from memsync_assets.salesforce.describe import FieldDescription, ObjectDescription
 from memsync_assets.settings import DEFAULT_CONFIG, MemsyncError, Project, Section
 
+# The loader in C, where PyYAML was built with it.
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,79}$")]
 
 
@@ -193,9 +195,9 @@ def _value_findings(field: FieldDescription, values: Sequence[str]) -> Iterator[
 
 def _read(path: Path) -> UploadSpecification:
     try:
-        text = path.read_text(encoding="utf-8")
-        content = yaml.safe_load(text)
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        loader = _Loader(path.read_text(encoding="utf-8"))
+        node = loader.get_single_node()
+        content = loader.construct_document(node) if node else None
     except OSError as error:
         raise MemsyncError(f"{path}: cannot be read ({error.strerror}).") from error
     except yaml.YAMLError as error:

@@ -1,0 +1,87 @@
+"""Upload specifications: what is wrong is said with file, line and key, before anything is sent."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from memsync_assets.salesforce.specifications import read_specifications
+from memsync_assets.settings import DEFAULT_CONFIG, Home, MemsyncError, Project, load_settings
+from tests.salesforce.scene import Scene
+from tests.salesforce.test_sync import small
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Project:
+    """A project with its own copy of the configuration, to be spoilt."""
+    shutil.copytree(DEFAULT_CONFIG.parent, tmp_path / "config")
+    config = tmp_path / "config" / DEFAULT_CONFIG.name
+    return Project(load_settings(config), Home(tmp_path), tmp_path, config)
+
+
+def spoil(project: Project, name: str, old: str, new: str) -> None:
+    path = project.config.parent / "upload_specifications" / name
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def test_the_ones_that_come_with_memsync_are_in_order_of_their_parents(own: Project) -> None:
+    assert [one.object for one in read_specifications(own)] == ["Account", "Contact", "AccountContactRelation"]
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "said"),
+    [
+        ("contact.yaml", "column: first_name", "colum: first_name", "line 8: fields.FirstName.column: Field required"),
+        ("contact.yaml", "column: title}", "column: title, null: 1}", "line 10: fields.Title"),
+        ("contact.yaml", "when_null: keep", "when_null: leave", "line 7: fields.AccountId.when_null"),
+        ("contact.yaml", "column: email}", 'column: "email; DROP"}', "line 11: fields.Email.column"),
+        ("contact.yaml", "action: deactivate", "action: forget", "line 24: removed.action"),
+        ("contact.yaml", "adopt_by: [Email", "adopt_by: [Fax", "line 22: adopt_by: Fax is not among the fields"),
+        ("contact.yaml", "references: Account,", "references: Lead,", "fields.AccountId.references: Lead has no"),
+        ("contact.yaml", "object: Contact", "object: Account", "Account has an upload specification already"),
+        ("contact.yaml", "fields:", "fields: [", "is not YAML"),
+        (
+            "account.yaml",
+            "  set: {Membership_Status__c: Inactive}",
+            "",
+            "line 18: removed.set: deactivate needs fields",
+        ),
+    ],
+)
+def test_a_mistake_is_named_with_file_line_and_key(own: Project, name: str, old: str, new: str, said: str) -> None:
+    spoil(own, name, old, new)
+    with pytest.raises(MemsyncError) as caught:
+        read_specifications(own)
+    assert name in str(caught.value)
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "said"),
+    [
+        ("contact.yaml", "MobilePhone:", "CellPhone:", "Contact.CellPhone: the org has no such field"),
+        ("contact.yaml", "field: Person_Id__c", "field: Department", "Contact.Department: is no External ID"),
+        ("contact.yaml", "MailingCity:", "MailingAddress:", "Contact.MailingAddress: cannot be written"),
+        ("contact.yaml", ", references: Account,", ",", "Contact.AccountId: is a reference; name its object"),
+        (
+            "account_contact_relation.yaml",
+            "account_key, references: Account, owned: false",
+            "account_key, references: Account",
+            "AccountContactRelation.AccountId: can be written only when the record is made",
+        ),
+        ("account_contact_relation.yaml", "BROKER: Broker", "BROKER: Agent", "'Agent' is none of the values"),
+        ("account.yaml", "column: tax_id", "column: taxes", "account_upload has no column taxes"),
+    ],
+)
+def test_what_does_not_fit_the_org_or_the_mart_is_said_before_anything_is_sent(
+    scene: Scene, own: Project, name: str, old: str, new: str, said: str
+) -> None:
+    spoil(own, name, old, new)
+    scene.project = Project(scene.project.settings, scene.project.home, scene.project.landing, own.config)
+    with pytest.raises(MemsyncError) as caught:
+        small(scene).plan()
+    assert said in str(caught.value)
