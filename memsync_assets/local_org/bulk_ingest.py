@@ -40,7 +40,7 @@ def run(org: Org, jobs: Jobs, job: Job) -> None:
 
 def results(jobs: Jobs, job: Job, succeeded: bool) -> str:
     """The successful or the failed results as CSV, in an order of their own."""
-    header, rows = job.dialect.read(jobs.data(job) or b"")
+    header, rows = _file(jobs, job) or ([], [])
     test = "IS NULL" if succeeded else "IS NOT NULL"
     with jobs.store.lock:
         found = {
@@ -61,10 +61,22 @@ def results(jobs: Jobs, job: Job, succeeded: bool) -> str:
 
 
 def unprocessed(jobs: Jobs, job: Job) -> str:
-    """The rows that no result is known of, as CSV."""
-    header, rows = job.dialect.read(jobs.data(job) or b"")
+    """The rows that no result is known of, as CSV; all of a file that cannot be read as such, as it came."""
+    known = _file(jobs, job)
+    if known is None:
+        return (jobs.data(job) or b"").decode("utf-8", errors="replace")
+    header, rows = known
     done = jobs.rows_done(job)
     return job.dialect.write([header, *(row for number, row in enumerate(rows) if number not in done)])
+
+
+def _file(jobs: Jobs, job: Job) -> tuple[list[str], list[list[str]]] | None:
+    """The header and the rows that were uploaded; None where they cannot be told apart."""
+    try:
+        header, rows = job.dialect.read(jobs.data(job) or b"")
+        return header, list(rows)
+    except UnreadableError:
+        return None
 
 
 def _process(org: Org, jobs: Jobs, job: Job) -> None:

@@ -119,7 +119,8 @@ class FieldDescribe(_Described):
     @classmethod
     def _derive(cls, given: Any) -> Any:
         kind, name = str(given.get("type", "")), str(given.get("name", ""))
-        long = kind == "textarea" and given.get("length", 0) > 255
+        length = given.get("length")
+        long = kind == "textarea" and isinstance(length, int) and length > 255
         single = kind not in ("address", "multipicklist") and not long
         derived = {
             "label": _label(name),

@@ -152,6 +152,23 @@ def test_rows_sorted_by_parent_meet_no_locks_and_scattered_ones_do(client: Clien
     assert failed(owners[::2] + owners[1::2], "scattered") > 5_000
 
 
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "No header row found"),
+        (b"Name,Phone\nx,1\ny\n", "Row has 1 columns, but the header has 2 columns"),
+        ("Name\nSe\u00f1ora\n".encode("latin-1"), "not encoded in UTF-8"),
+        (b'Name\n"x\n', "Failed to parse CSV"),
+    ],
+)
+def test_a_file_that_cannot_be_read_fails_the_job_whole(client: Client, data: bytes, message: str) -> None:
+    path, info = client.ingest(data, object="Account", operation="insert")
+    assert (info["state"], info["numberRecordsProcessed"]) == ("Failed", 0)
+    assert message in info["errorMessage"]
+    assert client.rows(f"{path}/successfulResults") == client.rows(f"{path}/failedResults") == []
+    assert client.call("GET", f"{path}/unprocessedrecords").content == data.decode(errors="replace").encode()
+
+
 def test_an_abort_holds_whenever_it_comes(org: Org) -> None:
     """Before the job's turn, while it is in hand, and after its end."""
     jobs = Jobs(org.store)

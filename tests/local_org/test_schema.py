@@ -116,6 +116,10 @@ def test_short_schemas_load_with_what_every_org_has(tmp_path: Path) -> None:
     [
         ([], 'must hold an object with a list "sobjects"'),
         ({"sobjects": [{"name": "A"}]}, "sobjects / A: an object needs a name and a list of fields"),
+        (
+            {"sobjects": [{"name": "A", "fields": [{"name": "F", "type": "textarea", "length": "long"}]}]},
+            "sobjects / A / fields / F / length: Input should be a valid integer",
+        ),
         ({"sobjects": [{"name": "A", "fields": NAMED}, {"name": "a", "fields": NAMED}]}, "the same object: a"),
         ({"sobjects": [{"name": n, "keyPrefix": "a00", "fields": NAMED} for n in "AB"]}, "the same keyPrefix: a00"),
         (
