@@ -52,7 +52,8 @@ def build_landing_sensor(systems: list[str]) -> dg.SensorDefinition:
 def _request(context: dg.SensorEvaluationContext, load: FoundLoad) -> dg.RunRequest:
     assert context.repository_def is not None
     graph = context.repository_def.asset_graph
-    selection = dg.AssetSelection.assets(load_key(load.system)).downstream()
+    # A step that makes several tables runs whole, also where the load is upstream of one of them only.
+    selection = dg.AssetSelection.assets(load_key(load.system)).downstream().required_multi_asset_neighbors()
     return dg.RunRequest(
         run_key=f"{load.system}/{partition_key(load)}",
         partition_key=partition_key(load),

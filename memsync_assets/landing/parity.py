@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from memsync_assets.landing.application import count_rows
 from memsync_assets.landing.contract import contracts
 from memsync_assets.mart.engine import Mart
+from memsync_assets.settings import Role
 
 _LAST = """
 SELECT l.system, l.role, t.table_name, t.expected_rows
@@ -26,6 +27,7 @@ class LandedTable:
     """A table of a system: the rows that its loads leave, and the rows that the mart holds."""
 
     system: str
+    role: Role
     table: str
     expected: int
     mart: int
@@ -36,6 +38,7 @@ def landed_tables(mart: Mart) -> list[LandedTable]:
     return [
         LandedTable(
             system=row["system"],
+            role=row["role"],
             table=row["table_name"],
             expected=row["expected_rows"],
             mart=count_rows(mart, row["system"], contracts(row["role"])[row["table_name"]]),

@@ -7,6 +7,7 @@ from functools import cache
 from sqlglot import exp
 from sqlglot.lineage import lineage
 from sqlglot.optimizer.qualify import qualify
+from sqlglot.optimizer.scope import build_scope
 
 from memsync_assets.mart.dialects import parse
 from memsync_assets.mart.queries import SQL, Query
@@ -32,9 +33,11 @@ def column_lineage(query: Query) -> ColumnLineage:
     (tree,) = parse(query.text)
     qualified = qualify(tree.copy(), schema=schema_tables(), dialect="tsql", validate_qualify_columns=False)
     assert isinstance(qualified, exp.Query)
+    # Qualified once for all columns: sqlglot would do it for each.
+    scope = build_scope(qualified)
     found: ColumnLineage = {}
     for column in qualified.named_selects:
-        root = lineage(column, qualified, schema=schema_tables(), dialect="tsql")
+        root = lineage(column, qualified, schema=schema_tables(), dialect="tsql", scope=scope, trim_selects=False)
         sources = {
             (node.source.name, node.name.split(".")[-1].strip('"[]'))
             for node in root.walk()

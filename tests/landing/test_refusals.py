@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from memsync_assets.landing.take_in import Applied, Refused
-from tests.landing.conftest import Landing, member, sha256
+from tests.landing.landed import Landing, member, sha256
 
 Members = list[dict[str, object]]
 

@@ -15,7 +15,7 @@ import pytest
 
 from memsync_assets.landing.take_in import Applied, Refused, Unchanged, pending_loads
 from memsync_assets.mart.connect import open_mart
-from tests.landing.conftest import Landing, member, sha256
+from tests.landing.landed import Landing, member, sha256
 
 MEMBERS = "SELECT member_id, group_id FROM source_members ORDER BY member_id, effective_date"
 
@@ -163,7 +163,7 @@ def test_pending_loads_are_those_that_the_mart_does_not_hold(landing: Landing) -
 KILLED = """
 import os, signal, sys
 from memsync_assets.landing import take_in as module
-from tests.landing.conftest import Landing
+from tests.landing.landed import Landing
 from memsync_assets.settings import Home, Project, Reconciliation, Scope, Settings
 from pathlib import Path
 

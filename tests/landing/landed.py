@@ -1,3 +1,5 @@
+"""Writes loads into a landing folder, as a system would, and takes them in."""
+
 from __future__ import annotations
 
 import csv
@@ -11,12 +13,11 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import pytest
 
 from memsync_assets.landing.discovery import FoundLoad, scan
 from memsync_assets.landing.take_in import Outcome, take_in
 from memsync_assets.mart.connect import open_mart
-from memsync_assets.settings import Home, Project, Reconciliation, Scope, Settings
+from memsync_assets.settings import Project
 
 NOW = datetime(2026, 11, 20, 6, tzinfo=UTC)
 Rows = Sequence[Mapping[str, object]]
@@ -106,10 +107,3 @@ def member(member_id: str, **values: object) -> dict[str, object]:
         "termination_date": None,
         **values,
     }
-
-
-@pytest.fixture
-def landing(tmp_path: Path) -> Landing:
-    settings = Settings(reconciliations={"ihm": Reconciliation(scope=Scope(flagged=True))})
-    (tmp_path / "landing").mkdir()
-    return Landing(Project(settings, Home(tmp_path / "home"), tmp_path / "landing"))
