@@ -16,6 +16,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from memsync_assets.sample.contact_cases import CONTACTS_OF_A_GROUP
+from memsync_assets.sample.contact_rows import CONTACT_KEY, ROLE_KEY, Contacts
 from memsync_assets.sample.draws import Ints
 from memsync_assets.sample.employer_rows import (
     group_rows,
@@ -66,6 +68,15 @@ class Truth:
         """Organizational units to be reported: source_system, org_unit_id, problem (cycle, orphan, two_roots)."""
         return self._read("org_unit_problems", as_of)
 
+    def contacts(self, as_of: date) -> pa.Table:
+        """Every contact that some source system holds.
+
+        Columns: system, contact_id, true_person (null: not one person, to be put in quarantine), hard_case (what is
+        special about it, words of `contact_cases`), email_status (valid, invalid, placeholder, role, shared, none),
+        quarantine_reason.
+        """
+        return self._read("contacts", as_of)
+
     def _read(self, table: str, as_of: date) -> pa.Table:
         return pq.read_table(self.folder / f"{table}-{as_of.isoformat()}.parquet")
 
@@ -73,10 +84,11 @@ class Truth:
 class Sample:
     """A sample of a size and seed; nothing is written before it is asked for."""
 
-    def __init__(self, folder: Path, members: int = 50_000, seed: int = 2026) -> None:
+    def __init__(self, folder: Path, members: int = 50_000, seed: int = 2026, contacts: int | None = None) -> None:
         self.landing, self.truth = folder / "landing", folder / "truth"
         self._size = members
         self._employers: Employers = make_employers(members, seed)
+        self._contacts = Contacts(self._employers, contacts or CONTACTS_OF_A_GROUP * len(self._employers.groups), seed)
         self._fates = Fates(self._employers, seed)
         self._membership = Membership(self._employers, self._fates, seed)
         self._rows = MemberRows(self._employers)
@@ -92,6 +104,7 @@ class Sample:
         self._write_truth("counts", load_date, self._counts(load_date))
         self._write_truth("legal_entities", load_date, true_legal_entities(self._employers))
         self._write_truth("org_unit_problems", load_date, true_org_unit_problems(self._employers))
+        self._write_truth("contacts", load_date, self._contacts.truth(load_date))
 
     def _write_truth(self, table: str, load_date: LoadDate, rows: pa.Table) -> None:
         pq.write_table(rows, self.truth / f"{table}-{load_date.as_of.isoformat()}.parquet")
@@ -108,6 +121,14 @@ class Sample:
         load.write("groups", [[group_rows(self._employers, system, load_date)]], source.ending)
         if full:
             load.write("org_units", [[org_unit_rows(self._employers, system)]], source.ending)
+        for table, rows, key in (
+            ("contacts", self._contacts.contact_rows, CONTACT_KEY),
+            ("contact_roles", self._contacts.role_rows, ROLE_KEY),
+        ):
+            now = rows(system, load_date)
+            if not full:
+                now = delta(rows(system, LOAD_DATES[load_date.number - 2]), now, key)
+            load.write(table, [[now]], source.ending)
         load.finish()
 
     def _write_downstream(self, system: int, load_date: LoadDate) -> None:
@@ -185,14 +206,19 @@ def delta(before: pa.Table, now: pa.Table, key: tuple[str, ...]) -> pa.Table:
         ).to_arrow_table()
 
 
-def generate(folder: Path, members: int = 50_000, seed: int = 2026, weeks: tuple[int, ...] = (1, 2)) -> Truth:
+def generate(
+    folder: Path, members: int = 50_000, seed: int = 2026, weeks: tuple[int, ...] = (1, 2), contacts: int | None = None
+) -> Truth:
     """Write the loads of these weeks below `folder`/landing and what is true of them below `folder`/truth.
+
+    Args:
+        contacts: about how many contacts the source systems hold; None: six for each employer group.
 
     Raises:
         ValueError: too few members to show every case, or an unknown week.
     """
     dates = load_dates(weeks)
-    sample = Sample(folder, members, seed)
+    sample = Sample(folder, members, seed, contacts)
     for load_date in dates:
         sample.write(load_date)
     return Truth(sample.landing, sample.truth, tuple(load_date.as_of for load_date in dates))

@@ -18,6 +18,9 @@ class Vocabulary(BaseModel):
 
     first_names: dict[str, tuple[str, ...]]
     last_names: tuple[str, ...]
+    surname_starts: tuple[str, ...]
+    surname_ends: tuple[str, ...]
+    alike_first_names: tuple[tuple[str, str], ...]
     company_first: tuple[str, ...]
     company_second: tuple[str, ...]
     company_ends: tuple[str, ...]
