@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from memsync_assets.mart.drivers import complete
 from memsync_assets.mart.duckdb_mart import DuckDBMart
 from memsync_assets.mart.engine import Mart
+from memsync_assets.mart.postgres import Postgres
 from memsync_assets.mart.schema import migrate
+from memsync_assets.mart.server_mart import ServerMart
+from memsync_assets.mart.sqlserver import SqlServer
 from memsync_assets.settings import MemsyncError, Project
 
 
@@ -17,13 +22,25 @@ def open_mart(project: Project) -> Iterator[Mart]:
 
     Raises:
         MartBusyError: another process writes to it.
+        MemsyncError: the server, its driver or its connection string is missing or wrong.
     """
-    settings = project.settings.mart
-    if settings.engine != "duckdb":
-        raise MemsyncError(f"mart.engine: {settings.engine} is not built yet; use duckdb.")
-    mart: Mart = DuckDBMart(project.home.mart, settings.memory_limit)
+    mart = _connect(project)
     try:
         migrate(mart)
         yield mart
     finally:
         mart.close()
+
+
+def _connect(project: Project) -> Mart:
+    settings = project.settings.mart
+    if settings.engine == "duckdb":
+        return DuckDBMart(project.home.mart, settings.memory_limit)
+    given = os.environ.get(settings.connection_variable)
+    if not given:
+        raise MemsyncError(
+            f"mart.engine is {settings.engine}: set {settings.connection_variable} in the environment to its ODBC"
+            " connection string, e.g. SERVER=…;DATABASE=…;UID=…;PWD=…"
+        )
+    server = Postgres() if settings.engine == "postgres" else SqlServer()
+    return ServerMart(server, complete(settings.engine, given))

@@ -24,6 +24,18 @@ class MartBusyError(MemsyncError):
     """Another memsync writes to the mart: there is one writer at a time."""
 
 
+class MartInterruptedError(MemsyncError):
+    """The server went away, or gave this transaction up for another's sake. Nothing of it was stored."""
+
+
+class CommitUnknownError(MemsyncError):
+    """The server went away while a transaction was committed: it is stored whole or not at all, which is unknown."""
+
+
+class MartRefusedError(MemsyncError):
+    """The server refused a statement or the connection. The text quotes no value of a row."""
+
+
 class KeyViolationError(Exception):
     """A query's result repeats the key that its header promises: a defect of the query; nothing is stored."""
 

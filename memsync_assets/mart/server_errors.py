@@ -1,0 +1,63 @@
+"""What a driver's error means, told without the values of rows that servers quote in their messages."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import pyodbc
+
+from memsync_assets.mart.engine import MartInterruptedError, MartRefusedError
+from memsync_assets.settings import MemsyncError
+
+#: SQLSTATEs of a connection that is lost, or of a server that ends or begins.
+_LOST = ("08", "57P01", "57P02", "57P03", "HYT01")
+#: SQLSTATEs of a transaction that the server gave up for another's sake: deadlock, serialization.
+_GIVEN_UP = ("40001", "40P01", "40002")
+#: SQL Server's own numbers, where a driver gives no better SQLSTATE: 1205 deadlock; 1222 lock timeout.
+_GIVEN_UP_NUMBERS = re.compile(r"\((1205|1222)\)")
+#: psqlODBC says these with HY000 or 57014 when the server is killed under it.
+_LOST_TEXT = re.compile(
+    r"server closed the connection|terminating connection|no connection to the server|connection is broken"
+    r"|could not (send|receive) |communication link failure|read from the server failed|write to the server failed",
+    re.IGNORECASE,
+)
+#: Classes whose messages name objects and permissions of the schema, and never a value of a row.
+_WITHOUT_VALUES = ("42", "28", "3D", "3F", "IM", "01", "08")
+_CONSTRAINT = re.compile(r"\b(?:pk|uq|fk|ck)_[a-z_]+", re.IGNORECASE)
+_SECRET = re.compile(r"(?i)(pwd|password)\s*=\s*(\{[^}]*\}|[^;]*)")
+_MEANING = {
+    "22": "a value does not fit its column or its type",
+    "23": "a row breaks a key or a NOT NULL of its table",
+    "53": "the server has no more room, memory or connections",
+    "HYT": "the server did not answer in time",
+}
+
+
+@dataclass(frozen=True)
+class Known:
+    """An error of ours. connection_lost: the connection that it came from is of no more use."""
+
+    error: MemsyncError
+    connection_lost: bool
+
+
+def readable(error: pyodbc.Error) -> Known:
+    """A driver's error as one of ours, without values."""
+    state = str(error.args[0]) if error.args else "HY000"
+    message = str(error.args[1]) if len(error.args) > 1 else ""
+    if state.startswith(_LOST) or _LOST_TEXT.search(message):
+        text = "the mart's server cannot be reached, or went away. Nothing of this transaction is stored: run again."
+        return Known(MartInterruptedError(f"{text} (SQLSTATE {state})"), True)
+    if state.startswith(_GIVEN_UP) or _GIVEN_UP_NUMBERS.search(message):
+        text = "the mart's server gave this transaction up for another's sake. Nothing of it is stored: run again."
+        return Known(MartInterruptedError(f"{text} (SQLSTATE {state})"), False)
+    return Known(MartRefusedError(f"the mart's server refused: {_told(state, message)} (SQLSTATE {state})"), False)
+
+
+def _told(state: str, message: str) -> str:
+    if state.startswith(_WITHOUT_VALUES):
+        return _SECRET.sub(r"\1=…", " ".join(message.split()))[:400]
+    meaning = next((text for start, text in _MEANING.items() if state.startswith(start)), "see the server's own log")
+    constraint = _CONSTRAINT.search(message)
+    return f"{meaning} ({constraint[0]})" if constraint else meaning

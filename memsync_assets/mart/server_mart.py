@@ -1,0 +1,330 @@
+"""A mart on a database server, reached through pyodbc. What is peculiar to one server is in a `Server`.
+
+A `store` or `append` that is not part of a larger transaction is a transaction of its own, and is run again as a whole
+when the server gave it up or went away before its commit. Not run again: the block of a caller's `transaction()`, which
+only the caller can repeat; rows that come as a stream, which is used up; a commit whose end is unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Protocol, TypeVar
+
+import pyarrow as pa
+import pyodbc
+import tenacity
+
+from memsync_assets.mart.dialects import Dialect, inserting, kind_of, parameter_names, positional, result_columns
+from memsync_assets.mart.engine import (
+    Append,
+    CommitUnknownError,
+    KeyViolationError,
+    MartBusyError,
+    MartInterruptedError,
+    Parameters,
+    Replace,
+    ReplacePartition,
+    Storage,
+    Upsert,
+)
+from memsync_assets.mart.queries import Query
+from memsync_assets.mart.server_errors import readable
+
+_RESULT = "#memsync_result"
+_FETCHED_ROWS = 50_000
+_TRIES = 5
+_Result = TypeVar("_Result")
+
+_ARROW = {
+    str: pa.string(),
+    int: pa.int64(),
+    float: pa.float64(),
+    bool: pa.bool_(),
+    date: pa.date32(),
+    datetime: pa.timestamp("us"),
+    bytes: pa.binary(),
+}
+
+
+class Server(Protocol):
+    """What is peculiar to one database server."""
+
+    @property
+    def dialect(self) -> Dialect:
+        """What it understands."""
+
+    @property
+    def columns_sql(self) -> str:
+        """The name and type of each column of the table `?` in the user's schema, in order."""
+
+    def prepare(self, connection: pyodbc.Connection) -> None:
+        """Set a new connection up, as every engine of the mart behaves."""
+
+    def take_lock(self, cursor: pyodbc.Cursor) -> bool:
+        """Become the one writer, for as long as the connection lives; False: another is."""
+
+    def release_lock(self, cursor: pyodbc.Cursor) -> None:
+        """Let the next writer in."""
+
+    def working_table(self, table: str, columns: tuple[str, ...]) -> str:
+        """The T-SQL or own SQL that makes the empty working table with these columns of a table."""
+
+    def insert(self, cursor: pyodbc.Cursor, table: str, types: Mapping[str, str], rows: pa.Table) -> None:
+        """Insert rows in bulk; `types` are those of the table's columns."""
+
+    def after_growth(self, cursor: pyodbc.Cursor, table: str) -> None:
+        """What the server's planner needs once a table has many new rows."""
+
+
+class ServerMart:
+    """See `engine.Mart`, whose interface this is."""
+
+    def __init__(self, server: Server, connection_string: str) -> None:
+        """Connect, and become the one writer.
+
+        Raises:
+            MartBusyError: another memsync writes to this mart.
+            MartRefusedError, MartInterruptedError: the server cannot be used, or not be reached.
+        """
+        self._server = server
+        self._connection_string = connection_string
+        self._in_transaction = False
+        self._connection: pyodbc.Connection | None = self._connect()
+
+    @property
+    def dialect(self) -> Dialect:
+        """See `engine.Mart.dialect`."""
+        return self._server.dialect
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """See `engine.Mart.transaction`."""
+        if self._in_transaction:
+            yield
+            return
+        connection = self._open()
+        with self._guarded():
+            connection.autocommit = False
+        self._in_transaction = True
+        try:
+            yield
+        except BaseException:
+            self._roll_back(connection)
+            raise
+        else:
+            self._commit(connection)
+        finally:
+            self._in_transaction = False
+
+    def execute(self, sql: str, parameters: Parameters | None = None) -> None:
+        """See `engine.Mart.execute`."""
+        with self.transaction():
+            self._run(sql, parameters)
+
+    def fetch(self, sql: str, parameters: Parameters | None = None) -> pa.Table:
+        """See `engine.Mart.fetch`."""
+
+        def read() -> pa.Table:
+            with self._guarded():
+                return _to_arrow(self._run(sql, parameters))
+
+        return self._whole(read)
+
+    def append(self, table: str, rows: pa.Table | pa.RecordBatchReader) -> int:
+        """See `engine.Mart.append`."""
+        if isinstance(rows, pa.Table):
+            return self._whole(lambda: self._append(table, rows.to_reader()))
+        with self.transaction():
+            return self._append(table, rows)
+
+    def store(self, query: Query, storage: Storage, parameters: Parameters | None = None) -> int:
+        """See `engine.Mart.store`."""
+        return self._whole(lambda: self._store(query, storage, parameters or {}))
+
+    def columns(self, table: str) -> dict[str, str]:
+        """See `engine.Mart.columns`."""
+
+        def read() -> dict[str, str]:
+            with self._guarded():
+                return dict(self._cursor().execute(self._server.columns_sql, table).fetchall())
+
+        return self._whole(read)
+
+    def close(self) -> None:
+        """See `engine.Mart.close`."""
+        if self._connection is None:
+            return
+        try:
+            self._server.release_lock(self._connection.cursor())
+            self._connection.close()
+        except pyodbc.Error:
+            pass  # The server is gone, and the lock with it.
+        finally:
+            self._connection = None
+
+    def _connect(self) -> pyodbc.Connection:
+        # A pooled connection would keep the lock after it is closed.
+        pyodbc.pooling = False
+        with self._guarded():
+            connection = pyodbc.connect(self._connection_string, autocommit=True)
+            self._server.prepare(connection)
+            if self._server.take_lock(connection.cursor()):
+                return connection
+        connection.close()
+        raise MartBusyError("another memsync process is writing to this mart. Wait for it to end, or stop it.")
+
+    def _open(self) -> pyodbc.Connection:
+        if self._connection is None:
+            if self._in_transaction:
+                raise MartInterruptedError("the mart's server went away in this transaction: run again.")
+            self._connection = self._connect()
+        return self._connection
+
+    def _cursor(self) -> pyodbc.Cursor:
+        return self._open().cursor()
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        """A driver's error as one of ours; a connection that broke is forgotten."""
+        try:
+            yield
+        except pyodbc.Error as error:
+            known = readable(error)
+            if known.connection_lost:
+                self._connection = None
+            raise known.error from None
+
+    def _commit(self, connection: pyodbc.Connection) -> None:
+        try:
+            connection.commit()
+            connection.autocommit = True
+        except pyodbc.Error as error:
+            known = readable(error)
+            if not known.connection_lost:
+                self._roll_back(connection)
+                raise known.error from None
+            self._connection = None
+            raise CommitUnknownError(
+                "the mart's server went away while a transaction was committed. It is stored whole or not at all:"
+                " run again, which does no harm in either case."
+            ) from None
+
+    def _roll_back(self, connection: pyodbc.Connection) -> None:
+        try:
+            connection.rollback()
+            connection.autocommit = True
+        except pyodbc.Error:
+            self._connection = None  # The server rolls back what a lost connection began.
+
+    def _whole(self, unit: Callable[[], _Result]) -> _Result:
+        """Run a unit in a transaction, and again where that is certain to be right."""
+        if self._in_transaction:
+            return unit()
+        tries = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(MartInterruptedError),
+            wait=tenacity.wait_random_exponential(multiplier=0.2, max=5),
+            stop=tenacity.stop_after_attempt(_TRIES),
+            reraise=True,
+        )
+        for attempt in tries:
+            with attempt, self.transaction():
+                return unit()
+        raise AssertionError("tenacity ends in a result or an error")
+
+    def _run(self, sql: str, parameters: Parameters | None = None) -> pyodbc.Cursor:
+        """Run T-SQL; the cursor stands at the last statement's result."""
+        values = parameters or {}
+        kinds = tuple((name, kind_of(values[name])) for name in sorted(parameter_names(sql)))
+        cursor = self._cursor()
+        with self._guarded():
+            for statement in positional(sql, kinds, self.dialect):
+                cursor.execute(statement.text, [_bound(values[name]) for name in statement.parameters])
+        return cursor
+
+    def _append(self, table: str, rows: pa.RecordBatchReader) -> int:
+        types = self.columns(table)
+        cursor = self._cursor()
+        count = 0
+        for batch in rows:
+            with self._guarded():
+                self._server.insert(cursor, table, types, pa.Table.from_batches([batch]))
+            count += batch.num_rows
+        if count:
+            with self._guarded():
+                self._server.after_growth(cursor, table)
+        return count
+
+    def _store(self, query: Query, storage: Storage, parameters: Parameters) -> int:
+        columns = result_columns(query.text)
+        with self._guarded():
+            self._cursor().execute(self._server.working_table(query.table, columns))
+        self._run(inserting(query.text, _RESULT, columns), parameters)
+        count = self._count(f"SELECT COUNT(*) AS n FROM {_RESULT}")  # noqa: S608
+        self._check_key(query)
+        self._make_room(query.table, storage, parameters)
+        names = ", ".join(columns)
+        self._run(f"INSERT INTO {query.table} ({names}) SELECT {names} FROM {_RESULT}")  # noqa: S608
+        self._run(f"DROP TABLE {_RESULT}")
+        with self._guarded():
+            self._server.after_growth(self._cursor(), query.table)
+        return count
+
+    def _check_key(self, query: Query) -> None:
+        if not query.key:
+            return
+        key = ", ".join(query.key)
+        repeated = self._count(
+            f"SELECT COUNT(*) AS n FROM (SELECT {key} FROM {_RESULT} GROUP BY {key} HAVING COUNT(*) > 1) AS r"  # noqa: S608
+        )
+        if repeated:
+            raise KeyViolationError(f"sql/{query.name}.sql: {repeated} keys ({key}) are repeated")
+
+    def _make_room(self, table: str, storage: Storage, parameters: Parameters) -> None:
+        match storage:
+            case Replace():
+                self._run(f"DELETE FROM {table}")  # noqa: S608
+            case ReplacePartition(columns):
+                where = " AND ".join(f"{c} = @{c}" for c in columns)
+                self._run(f"DELETE FROM {table} WHERE {where}", parameters)  # noqa: S608
+            case Upsert(key):
+                same = " AND ".join(f"r.{c} = {table}.{c}" for c in key)
+                self._run(f"DELETE FROM {table} WHERE EXISTS (SELECT 1 FROM {_RESULT} AS r WHERE {same})")  # noqa: S608
+            case Append():
+                pass
+
+    def _count(self, sql: str) -> int:
+        with self._guarded():
+            return int(self._run(sql).fetchall()[0][0])
+
+
+def _bound(value: object) -> str:
+    """Every parameter is bound as text and CAST by the statement: no driver has a say in its type."""
+    if isinstance(value, datetime):
+        return value.isoformat(sep=" ", timespec="microseconds")
+    return value.isoformat() if isinstance(value, date) else str(value)
+
+
+def _to_arrow(cursor: pyodbc.Cursor) -> pa.Table:
+    names = [column[0] for column in cursor.description]
+    kinds = [column[1] for column in cursor.description]
+    batches: list[list[tuple[Any, ...]]] = []
+    while rows := cursor.fetchmany(_FETCHED_ROWS):
+        batches.append(list(zip(*rows, strict=True)))
+    columns = []
+    for position, kind in enumerate(kinds):
+        chunks = [batch[position] for batch in batches]
+        columns.append(_whole_numbers(chunks) if kind is Decimal else _chunked(chunks, _ARROW[kind]))
+    return pa.Table.from_arrays(columns, names=names)
+
+
+def _chunked(chunks: list[tuple[Any, ...]], kind: pa.DataType) -> pa.ChunkedArray:
+    return pa.chunked_array([pa.array(chunk, kind) for chunk in chunks], kind)
+
+
+def _whole_numbers(chunks: list[tuple[Decimal | None, ...]]) -> pa.ChunkedArray:
+    """The mart keeps no decimals: one is a server's type for a sum of whole numbers."""
+    whole = [tuple(None if value is None else int(value) for value in chunk) for chunk in chunks]
+    return _chunked(whole, pa.int64())
