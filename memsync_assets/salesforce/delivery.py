@@ -94,8 +94,6 @@ class Delivery:
 
     def _deliver_object(self, target: Target) -> None:
         changes = read_changes(self.mart, target.one)
-        if not changes:
-            return
         if target.one.is_made_by_org:
             changes = self._known_by_now(target, changes)
         for wave in in_waves(target.one, changes):
