@@ -39,8 +39,8 @@ PERSON_CASES = {
     "repeated_twice": 0.025,
     "several_roles": 0.06,
     "links_later": 0.006,
-    "no_person": 0.025,
-    "hostile_text": 0.020,
+    "no_person": 0.035,
+    "hostile_text": 0.050,
 }
 _FURTHER_CONTACTS = {"repeated": 1, "repeated_twice": 2, "links_later": 1}
 #: How a person's first contact writes the email; `own`: the person's mailbox, where the table names none.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -10,7 +11,7 @@ import pyarrow.compute as pc
 
 from memsync_assets.sample.draws import Bools, Ints
 
-Text = pa.StringArray
+Text: TypeAlias = pa.StringArray
 
 
 def words(values: Sequence[str | None], places: Ints) -> Text:
