@@ -9,6 +9,7 @@ WITH parsed AS (
         v.contact_id,
         n.first_key,
         n.last_key,
+        COALESCE(n.name_suffix, '') AS suffix_key,
         e.email
     FROM contact_values AS v
     INNER JOIN name_values AS n ON v.name_raw = n.raw_value
@@ -20,7 +21,8 @@ names_of_email AS (
     SELECT DISTINCT
         p.email,
         p.first_key,
-        p.last_key
+        p.last_key,
+        p.suffix_key
     FROM parsed AS p
 ),
 
@@ -42,8 +44,13 @@ incompatible AS (
     LEFT OUTER JOIN name_comparisons AS g
         ON g.kind = 'first' AND b.first_key = g.left_key AND a.first_key = g.right_key
     WHERE
-        a.first_key <> b.first_key
-        AND COALESCE(f.agreement, g.agreement) = 'different'
+        (a.suffix_key <> b.suffix_key AND a.suffix_key <> '' AND b.suffix_key <> '')
+        OR (
+            a.first_key <> b.first_key
+            AND COALESCE(f.agreement, g.agreement) = 'different'
+            -- First and last name changed over are the same name.
+            AND NOT (a.first_key = b.last_key AND a.last_key = b.first_key)
+        )
 ),
 
 shared AS (
