@@ -9,14 +9,18 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from memsync_assets.settings import Project
+from memsync_assets.settings import MemsyncError, Project
 
 URL_VARIABLE = "MEMSYNC_LOCAL_ORG_URL"
 
 
 @contextmanager
 def local_target(project: Project) -> Iterator[str | None]:
-    """Serve the home's local org during the block, if `salesforce.target` is local. Gives its URL."""
+    """Serve the home's local org during the block, if `salesforce.target` is local. Gives its URL.
+
+    Raises:
+        MemsyncError: it does not start.
+    """
     if project.settings.salesforce.target != "local" or os.environ.get(URL_VARIABLE):
         yield os.environ.get(URL_VARIABLE)
         return
@@ -24,9 +28,17 @@ def local_target(project: Project) -> Iterator[str | None]:
     from memsync_assets.local_org.server import LocalOrg
 
     project.home.root.mkdir(parents=True, exist_ok=True)
-    with LocalOrg(project.home.org) as org:
-        os.environ[URL_VARIABLE] = org.url
-        try:
-            yield org.url
-        finally:
-            del os.environ[URL_VARIABLE]
+    org = LocalOrg(project.home.org)
+    try:
+        org.start()
+    except RuntimeError as error:
+        raise MemsyncError(
+            f"the local org of {project.home.org} did not start: {error}. If `memsync org serve` has it open, "
+            f"stop that, or set {URL_VARIABLE} to its URL."
+        ) from error
+    os.environ[URL_VARIABLE] = org.url
+    try:
+        yield org.url
+    finally:
+        del os.environ[URL_VARIABLE]
+        org.stop()

@@ -2,8 +2,8 @@
 -- grain: one row for each person, employer group and role
 -- key: person_id, source_system, group_id, role_code
 -- purpose: employment does not survive: every role of every contact of the person stays. is_primary marks the role
---   whose group is the person's primary account: one the source calls primary, then one in force, then source
---   priority, then the latest, then the smallest key
+--   whose group is the person's primary account. Only a group that its source system knows can be: then one in force,
+--   then one the source calls primary, then source priority, then the latest, then the smallest key
 WITH roles AS (
     SELECT
         p.person_id,
@@ -32,9 +32,11 @@ ranked AS (
         q.role_code,
         q.effective_date,
         q.termination_date,
+        g.group_id AS known_group_id,
         ROW_NUMBER() OVER (
             PARTITION BY q.person_id
             ORDER BY
+                CASE WHEN g.group_id IS NULL THEN 1 ELSE 0 END ASC,
                 CASE WHEN q.termination_date IS NULL THEN 0 ELSE 1 END ASC,
                 q.is_active DESC,
                 q.is_called_primary DESC,
@@ -45,6 +47,7 @@ ranked AS (
                 q.role_code ASC
         ) AS place
     FROM roles AS q
+    LEFT OUTER JOIN employer_groups AS g ON q.source_system = g.source_system AND q.group_id = g.group_id
 )
 
 SELECT
@@ -52,7 +55,7 @@ SELECT
     k.source_system,
     k.group_id,
     k.role_code,
-    CASE WHEN k.place = 1 THEN 'Y' ELSE 'N' END AS is_primary,
+    CASE WHEN k.place = 1 AND k.known_group_id IS NOT NULL THEN 'Y' ELSE 'N' END AS is_primary,
     k.effective_date,
     k.termination_date
 FROM ranked AS k

@@ -72,6 +72,9 @@ def test_a_decision_goes_before_every_rule(mart: DuckDBMart, settings: Settings)
 
 
 def test_golden_record_takes_each_attribute_from_the_best_contact(mart: DuckDBMart, settings: Settings) -> None:
+    groups = [("a", "G1"), ("b", "G2")]
+    known = [{"source_system": system, "group_id": group, "group_name": group} for system, group in groups]
+    write(mart, "employer_groups", *known)
     run(
         mart,
         settings,
