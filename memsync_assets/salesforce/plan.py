@@ -136,9 +136,9 @@ def find_changes(
         else:
             clear_snapshot(mart, one)
     with mart.transaction():
-        _find_differences(mart, specifications)
+        find_differences(mart, specifications)
         held_back = 0 if retry_failed else hold_back(mart, specifications)
-    return FoundChanges(_hash(mart), read, held_back)
+    return FoundChanges(hash_changes(mart), read, held_back)
 
 
 def fill_upload_tables(mart: Mart, specifications: Specifications, as_of: date | None) -> None:
@@ -175,7 +175,8 @@ def _store_picklist_values(mart: Mart, specifications: Specifications) -> None:
             mart.append("picklist_values", pa.Table.from_pylist(rows))
 
 
-def _find_differences(mart: Mart, specifications: Specifications) -> None:
+def find_differences(mart: Mart, specifications: Specifications) -> None:
+    """Fill planned_changes from the upload tables and the live values as they stand in the mart."""
     for table in ("record_matches", "changed_records", "planned_changes"):
         mart.execute(f"DELETE FROM {table}")  # noqa: S608
     for one in specifications:
@@ -215,7 +216,8 @@ class _Digest:
         return True
 
 
-def _hash(mart: Mart) -> str:
+def hash_changes(mart: Mart) -> str:
+    """SHA-256 over planned_changes: the same changes give the same hash."""
     digest = _Digest()
     rows = mart.fetch(f"SELECT {_COLUMNS} FROM planned_changes {_ORDER}")  # noqa: S608
     pa.csv.write_csv(rows, pa.PythonFile(digest, mode="w"))
