@@ -22,10 +22,15 @@ Dialect = Literal["duckdb", "tsql", "postgres"]
 _TEXT = {exp.DataType.Type.NVARCHAR, exp.DataType.Type.VARCHAR, exp.DataType.Type.TEXT}
 
 
-def _without_text_lengths(node: exp.Expr) -> exp.Expr:
-    """Text without a length: DuckDB refuses TEXT(MAX), and no length is enforced outside SQL Server."""
+def _portable_type(node: exp.Expr) -> exp.Expr:
+    """Text without a length, and FLOAT as the double that T-SQL means by it.
+
+    DuckDB refuses TEXT(MAX), and no length is enforced outside SQL Server; sqlglot takes FLOAT for a single.
+    """
     if isinstance(node, exp.DataType) and node.this in _TEXT:
         return exp.DataType(this=exp.DataType.Type.TEXT)
+    if isinstance(node, exp.DataType) and node.this == exp.DataType.Type.FLOAT:
+        return exp.DataType(this=exp.DataType.Type.DOUBLE)
     return node
 
 
@@ -64,7 +69,7 @@ def parse(text: str) -> tuple[exp.Expr, ...]:
 
 def _translated(text: str, dialect: Dialect) -> Iterator[exp.Expr]:
     for tree in parse(text):
-        plain = tree.copy().transform(_without_text_lengths)
+        plain = tree.copy().transform(_portable_type)
         yield plain.transform(_for_postgres) if dialect == "postgres" else _without_storage_clauses(plain)
 
 
@@ -167,7 +172,7 @@ def _marked(node: exp.Expr, kinds: dict[str, Kind]) -> exp.Expr:
     if kind == "null":
         return exp.null()
     mark = exp.Placeholder(this=f"memsync_{node.name}")
-    return exp.cast(mark, exp.DataType.build(_DECLARED[kind], dialect="tsql")).transform(_without_text_lengths)
+    return exp.cast(mark, exp.DataType.build(_DECLARED[kind], dialect="tsql")).transform(_portable_type)
 
 
 def inserting(text: str, table: str, columns: tuple[str, ...]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import duckdb
@@ -97,7 +97,9 @@ class DuckDBMart:
                 f"INSERT INTO {_quoted(table)} ({names}) SELECT {names} FROM memsync_rows"  # noqa: S608
             ).fetchall()
         finally:
-            self.connection.unregister("memsync_rows")
+            # An aborted transaction refuses this, and must not hide why; the next append takes the name over.
+            with suppress(duckdb.TransactionException):
+                self.connection.unregister("memsync_rows")
         return int(counted[0][0])
 
     def store(self, query: Query, storage: Storage, parameters: Parameters | None = None) -> int:
