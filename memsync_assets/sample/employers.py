@@ -130,24 +130,28 @@ _ENTERS, _LEAVES, _MOVED = 15, 16, 11
 _FEWEST_GROUPS = 66
 
 
-def make_employers(members: int, seed: int) -> Employers:
+def make_employers(members: int, seed: int, groups: int | None = None) -> Employers:
     """The employers of a sample of this many members.
+
+    Args:
+        groups: how many employer groups, at most a tenth of the members; None: as many as such a plan has.
 
     Raises:
         ValueError: fewer members than 2,000, which cannot show every case.
     """
     if members < 2_000:
         raise ValueError(f"the sample needs 2,000 members or more to show every case, not {members:,}")
-    sizes = _sizes(members, max(_FEWEST_GROUPS, min(5_000, members // 400)))
+    sizes = _sizes(members, groups or max(_FEWEST_GROUPS, min(5_000, members // 400)))
     random = Random(f"employers {seed}")
-    groups: list[Group] = []
+    made: list[Group] = []
     units: list[OrgUnit] = []
+    shared = max(_FEWEST_SHARED, len(sizes) // 25)
     for system, ranks in enumerate(_ranks_of_systems(len(sizes))):
-        homes = _employers_of(system, len(ranks), random, units)
+        homes = _employers_of(system, len(ranks), shared, random, units)
         for place, (rank, home) in enumerate(zip(ranks, homes, strict=True)):
-            groups.append(_group(len(groups), system, place, sizes[rank], home, random))
-    starts = np.concatenate([[0], np.cumsum([g.members for g in groups])]).astype(np.int64)
-    return Employers(tuple(groups), tuple(units), starts, _peers(groups), _opposites(groups))
+            made.append(_group(len(made), system, place, sizes[rank], home, random))
+    starts = np.concatenate([[0], np.cumsum([g.members for g in made])]).astype(np.int64)
+    return Employers(tuple(made), tuple(units), starts, _peers(made), _opposites(made))
 
 
 def _sizes(members: int, groups: int) -> list[int]:
@@ -177,20 +181,20 @@ class _Home:
     org_unit_id: str | None
 
 
-#: Employers 0 to 7 are in two systems each, known by their tax id.
-_SHARED = 8
+#: At least so many employers are in two systems each, known by their tax id.
+_FEWEST_SHARED = 8
 
 
-def _employers_of(system: int, groups: int, random: Random, units: list[OrgUnit]) -> list[_Home]:
-    """Spread a system's groups over employers; append the employers' units."""
+def _employers_of(system: int, groups: int, shared: int, random: Random, units: list[OrgUnit]) -> list[_Home]:
+    """Spread a system's groups over employers, those below `shared` in two systems; append the employers' units."""
     odd = _odd_trees(system, units)
     homes: list[_Home] = []
     number = 0
     while len(homes) < groups - len(odd):
-        shared = number < _SHARED and system in (number % 3, (number + 1) % 3)
-        employer = number if number < _SHARED else number * len(SOURCES) + system
+        is_here = number >= shared or system in (number % 3, (number + 1) % 3)
+        employer = number if number < shared else number * len(SOURCES) + system
         number += 1
-        if employer < _SHARED and not shared:
+        if not is_here:
             continue
         room = groups - len(odd) - len(homes)
         homes += _tree(system, employer, min(room, random.choice((1, 1, 2, 2, 3, 5))), random, units)
