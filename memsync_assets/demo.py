@@ -5,7 +5,7 @@ Everything is as in production; only the loads are made up and the org is local.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -17,10 +17,14 @@ from rich.table import Table
 from memsync_assets.graph_run import GraphRun, run_graph
 from memsync_assets.mart.connect import open_mart
 from memsync_assets.run_summary import PLAN, RESULTS, print_table
+from memsync_assets.salesforce.client import connect
 from memsync_assets.sample.generator import Sample
+from memsync_assets.sample.org_records import OrgRecord, org_records
 from memsync_assets.sample.schedule import LOAD_DATES
 from memsync_assets.settings import Project
 
+#: Records of one sObject Collections call.
+_COLLECTION = 200
 _COUNTS = """
 SELECT
     c.as_of,
@@ -68,6 +72,7 @@ class DemoRun:
 
 def run_demo(project: Project, members: int, seed: int, tell: Callable[[str, str], None]) -> list[DemoRun]:
     """Land the sample's loads date by date, and run the whole graph after each."""
+    _enter_by_hand(project, members, seed)
     landed = project.home.root / "sample"
     sample = Sample(landed, members, seed)
     demo = replace(project, landing=sample.landing)
@@ -79,6 +84,28 @@ def run_demo(project: Project, members: int, seed: int, tell: Callable[[str, str
         with open_mart(project) as mart:
             runs.append(DemoRun(load_date.as_of, outcome, mart.fetch(PLAN), mart.fetch(RESULTS)))
     return runs
+
+
+def _enter_by_hand(project: Project, members: int, seed: int) -> None:
+    """Give a local org that is still empty what sales entered before memsync ever ran: stale, double, or not ours."""
+    org = connect(project)
+    if org is None or not org.is_local or any(org.query("SELECT Id FROM Account LIMIT 1")):
+        return
+    records = org_records(members, seed)
+    ids: dict[str, str] = {}
+    for name in ("Account", "Contact"):
+        of_object = [record for record in records if record.object_name == name]
+        for first in range(0, len(of_object), _COLLECTION):
+            some = of_object[first : first + _COLLECTION]
+            answer = org.call(
+                "POST", "/composite/sobjects", repeatable=False, json={"records": [_body(one, ids) for one in some]}
+            )
+            ids |= {one.reference: said["id"] for one, said in zip(some, answer.json(), strict=True) if said["success"]}
+
+
+def _body(record: OrgRecord, ids: Mapping[str, str]) -> dict[str, object]:
+    parent = {"AccountId": ids[record.account]} if record.account else {}
+    return {"attributes": {"type": record.object_name}, **record.fields, **parent}
 
 
 def print_demo(console: Console, project: Project, runs: list[DemoRun]) -> None:
