@@ -26,6 +26,9 @@ _HOW_TO_GET: dict[ServerEngine, str] = {
 }
 #: What must be said to FreeTDS for dates, and for texts outside Latin-1.
 _FREETDS = "TDS_Version=7.4;ClientCharset=UTF-8;"
+#: An error ends the transaction, as in every other engine; otherwise psqlODBC sets a savepoint at each statement.
+#: Line ends stay as they are.
+_PSQLODBC = "Protocol=7.4-0;LFConversion=0;"
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ def find_driver(engine: ServerEngine) -> Driver:
     registered = pyodbc.drivers()
     for name in _REGISTERED[engine]:
         if name in registered:
-            return Driver(name)
+            return Driver(name, _PSQLODBC if engine == "postgres" else "")
     if engine == "sqlserver":
         if carried := _carried_by_wheel():
             return Driver(str(carried))

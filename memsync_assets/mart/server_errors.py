@@ -16,12 +16,14 @@ _LOST = ("08", "57P01", "57P02", "57P03", "HYT01")
 _GIVEN_UP = ("40001", "40P01", "40002")
 #: SQL Server's own numbers, where a driver gives no better SQLSTATE: 1205 deadlock; 1222 lock timeout.
 _GIVEN_UP_NUMBERS = re.compile(r"\((1205|1222)\)")
-#: psqlODBC says these with HY000 or 57014 when the server is killed under it.
+#: psqlODBC says these with HY000 when the server is killed under it.
 _LOST_TEXT = re.compile(
-    r"server closed the connection|terminating connection|no connection to the server|connection is broken"
-    r"|could not (send|receive) |communication link failure|read from the server failed|write to the server failed",
+    r"server closed the connection|terminating connection|communication link failure|"
+    r"(read from|write to) the server failed",
     re.IGNORECASE,
 )
+#: A server that is there and will not have us: waiting helps nobody, unless it is just starting or stopping.
+_TURNED_AWAY = re.compile(r"FATAL:(?!.*(starting up|shutting down|recovery mode|too many))|login failed", re.I | re.S)
 #: Classes whose messages name objects and permissions of the schema, and never a value of a row.
 _WITHOUT_VALUES = ("42", "28", "3D", "3F", "IM", "01", "08")
 _CONSTRAINT = re.compile(r"\b(?:pk|uq|fk|ck)_[a-z_]+", re.IGNORECASE)
@@ -46,8 +48,12 @@ def readable(error: pyodbc.Error) -> Known:
     """A driver's error as one of ours, without values."""
     state = str(error.args[0]) if error.args else "HY000"
     message = str(error.args[1]) if len(error.args) > 1 else ""
+    if state == "08001" and _TURNED_AWAY.search(message):
+        return Known(MartRefusedError(f"the mart's server refused the connection: {_told(state, message)}"), True)
+    if state == "08001":
+        return Known(MartInterruptedError(f"the mart's server cannot be reached: {_told(state, message)}"), True)
     if state.startswith(_LOST) or _LOST_TEXT.search(message):
-        text = "the mart's server cannot be reached, or went away. Nothing of this transaction is stored: run again."
+        text = "the mart's server went away. Nothing of this transaction is stored: run again."
         return Known(MartInterruptedError(f"{text} (SQLSTATE {state})"), True)
     if state.startswith(_GIVEN_UP) or _GIVEN_UP_NUMBERS.search(message):
         text = "the mart's server gave this transaction up for another's sake. Nothing of it is stored: run again."

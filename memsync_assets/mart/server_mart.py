@@ -92,6 +92,7 @@ class ServerMart:
         self._server = server
         self._connection_string = connection_string
         self._in_transaction = False
+        self._failed = False
         self._connection: pyodbc.Connection | None = self._connect()
 
     @property
@@ -111,13 +112,14 @@ class ServerMart:
         self._in_transaction = True
         try:
             yield
+            self._refuse_after_failure()
         except BaseException:
             self._roll_back(connection)
             raise
         else:
             self._commit(connection)
         finally:
-            self._in_transaction = False
+            self._in_transaction = self._failed = False
 
     def execute(self, sql: str, parameters: Parameters | None = None) -> None:
         """See `engine.Mart.execute`."""
@@ -177,11 +179,15 @@ class ServerMart:
         raise MartBusyError("another memsync process is writing to this mart. Wait for it to end, or stop it.")
 
     def _open(self) -> pyodbc.Connection:
+        self._refuse_after_failure()
         if self._connection is None:
-            if self._in_transaction:
-                raise MartInterruptedError("the mart's server went away in this transaction: run again.")
             self._connection = self._connect()
         return self._connection
+
+    def _refuse_after_failure(self) -> None:
+        """A driver may let a transaction go on that the server has ended, and say that it is committed."""
+        if self._failed:
+            raise MartInterruptedError("a statement of this transaction failed: nothing of it is stored. Run again.")
 
     def _cursor(self) -> pyodbc.Cursor:
         return self._open().cursor()
@@ -193,6 +199,7 @@ class ServerMart:
             yield
         except pyodbc.Error as error:
             known = readable(error)
+            self._failed = self._in_transaction
             if known.connection_lost:
                 self._connection = None
             raise known.error from None

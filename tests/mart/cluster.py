@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pyodbc
 
-_SETTINGS = "-c listen_addresses=127.0.0.1 -c max_connections=20 -c shared_buffers=64MB"
+_SETTINGS = "-c unix_socket_directories='' -c listen_addresses=127.0.0.1 -c max_connections=20 -c shared_buffers=64MB"
 
 
 def programs() -> Path | None:
@@ -57,7 +57,7 @@ class Cluster:
         return "postgres" if "postgres" in names else "nobody"
 
     def start(self) -> None:
-        options = f"-p {self.port} -k {self._folder} {_SETTINGS}"
+        options = f"-p {self.port} {_SETTINGS}"
         log = str(self._folder / "log")
         self._run("pg_ctl", "-D", str(self._data), "-o", options, "-l", log, "-w", "-t", "60", "start")
 
@@ -69,9 +69,12 @@ class Cluster:
             os.kill(process, signal.SIGKILL)
         for process in processes:
             _wait_for_end(process)
+        # Where nobody waits for the zombie, its lock file looks alive.
+        (self._data / "postmaster.pid").unlink()
 
     def destroy(self) -> None:
-        self._run("pg_ctl", "-D", str(self._data), "-m", "immediate", "-w", "stop")
+        if (self._data / "postmaster.pid").exists():
+            self._run("pg_ctl", "-D", str(self._data), "-m", "immediate", "-w", "stop")
         shutil.rmtree(self._folder)
 
     def connection_string(self, database: str) -> str:
