@@ -14,6 +14,7 @@ from memsync_assets.salesforce.client import Org
 from memsync_assets.salesforce.delivery import Delivery
 from memsync_assets.salesforce.errors import BudgetError, StalePlanError
 from memsync_assets.salesforce.journal import Journal
+from memsync_assets.salesforce.permission import why_not_to_write
 from memsync_assets.salesforce.plan import find_changes
 from memsync_assets.salesforce.plan_state import PlanState, current_plan, set_state
 from memsync_assets.salesforce.recovery import settle
@@ -104,15 +105,13 @@ def _refuse_if_stale(mart: Mart, project: Project, org: Org, specifications: Spe
 
 
 def _why_not(project: Project, org: Org | None, plan: PlanState, approve: str | None) -> str | None:
-    """The code of the reason why nothing may be sent, or None. An empty plan is asked nothing of the org."""
-    if org is None or project.plan_only:
-        return "plan_only"
+    """The code of the reason why the plan may not be sent, or None."""
+    if (reason := why_not_to_write(project, org)) or org is None:
+        return reason
     if plan.held and approve != plan.plan_hash:
         return "held_by_breaker"
     if org.organization.organization_id != plan.organization_id:
         raise StalePlanError("the plan was made for another org. Make it again: memsync plan.")
-    if not (org.organization.is_sandbox or org.is_local or project.settings.salesforce.allow_production):
-        return "production_not_allowed"
     return None
 
 

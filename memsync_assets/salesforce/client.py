@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -158,6 +158,31 @@ class Org:
         while not answer["done"]:
             answer = self.call("GET", answer["nextRecordsUrl"], repeatable=True).json()
             yield answer["records"]
+
+    def post_soap(self, envelope: Callable[[str], bytes]) -> bytes:
+        """One call of the SOAP API; `envelope` is given the session's token. Returns the answer's envelope.
+
+        Raises:
+            UnknownOutcomeError: it may have been carried out.
+            BudgetError, RefusedError: the org refused it.
+        """
+        path = f"/services/Soap/u/{self.settings.api_version}"
+        headers = {"Content-Type": "text/xml; charset=UTF-8", "SOAPAction": '""'}
+        for _ in range(_LOGINS):
+            answer = self._sent("POST", path, {"data": envelope(self.token), "headers": headers})
+            if answer.ok:
+                return answer.content
+            # Faults come with status 500 and their code in the envelope.
+            fault = re.search(rb"<faultcode>(?:\w+:)?(\w+)</faultcode>", answer.content)
+            code = fault[1].decode() if fault else "NO_CODE"
+            if code != "INVALID_SESSION_ID" and answer.status_code != 401:
+                break
+            self.login()
+        if code == "REQUEST_LIMIT_EXCEEDED":
+            raise BudgetError("POST /Soap", answer.status_code, code)
+        if fault:
+            raise RefusedError("POST /Soap", answer.status_code, code)
+        raise UnknownOutcomeError("POST /Soap", answer.status_code, code)
 
     def describe(self, object_name: str) -> ObjectDescription:
         """What the org says of an object; asked once a session. Raises RefusedError where there is none."""

@@ -62,6 +62,13 @@ class FieldDescription(BaseModel):
         return text
 
 
+class ChildRelationship(BaseModel):
+    """A field of another object that refers to this one."""
+
+    childSObject: str
+    field: str
+
+
 class ObjectDescription(BaseModel):
     """One object."""
 
@@ -70,6 +77,7 @@ class ObjectDescription(BaseModel):
     updateable: bool = True
     deletable: bool = True
     fields: list[FieldDescription]
+    childRelationships: list[ChildRelationship] = Field(default_factory=list)
 
     @cached_property
     def by_name(self) -> dict[str, FieldDescription]:

@@ -42,6 +42,10 @@ def adoptions(one: UploadSpecification) -> str:
             else f"LOWER(u.{quoted(rule.column)}) = LOWER(l.{quoted(name)})"
         )
     parents = _joins_of_references(one, one.adopt_by)
+    free = "l.external_id IS NULL"
+    if one.is_made_by_org:
+        # There is one for each pair: one with a key that is nobody's any more, say after a merge, is ours too.
+        free = f"({free} OR NOT EXISTS (SELECT 1 FROM {one.table} AS k WHERE k.{_key(one)} = l.external_id))"  # noqa: S608
     return f"""
 INSERT INTO record_matches (object_name, external_id, record_id, is_adopted)
 SELECT {_text(one.object)}, c.external_id, c.record_id, 'Y'
@@ -55,7 +59,7 @@ FROM (
     LEFT OUTER JOIN record_matches AS m
         ON m.object_name = {_text(one.object)} AND m.external_id = u.{_key(one)}{parents}
     INNER JOIN {one.live_table} AS l ON {" AND ".join(same)}
-    WHERE m.record_id IS NULL AND l.external_id IS NULL
+    WHERE m.record_id IS NULL AND {free}
 ) AS c
 WHERE c.records = 1 AND c.claims = 1"""  # noqa: S608
 
@@ -85,7 +89,7 @@ WHERE m.object_name = {_text(one.object)}
 
 
 def removed_records(one: UploadSpecification) -> str:
-    """Live records with our external id that no upload row is."""
+    """Live records with an external id of ours that are no upload row's."""
     differs = " OR ".join(
         f"COALESCE(l.{quoted(name)}, '') <> {_text(value)}" for name, value in one.removed.set.items()
     )
@@ -101,8 +105,8 @@ def removed_records(one: UploadSpecification) -> str:
 INSERT INTO changed_records (object_name, external_id, record_id, operation, reason)
 SELECT {_text(one.object)}, l.external_id, l.record_id, {operation}, '{GONE}'
 FROM {one.live_table} AS l
-LEFT OUTER JOIN {one.table} AS u ON l.external_id = u.{_key(one)}
-WHERE l.external_id IS NOT NULL AND u.{_key(one)} IS NULL AND ({condition})"""  # noqa: S608
+LEFT OUTER JOIN record_matches AS m ON m.object_name = {_text(one.object)} AND m.record_id = l.record_id
+WHERE l.external_id IS NOT NULL AND m.record_id IS NULL AND ({condition})"""  # noqa: S608
 
 
 def _parent_stays(one: UploadSpecification) -> str:
@@ -152,9 +156,10 @@ def external_ids(one: UploadSpecification) -> str:
 INSERT INTO planned_changes
     (object_name, external_id, record_id, operation, field_name, before_value, after_value, reason)
 SELECT
-    c.object_name, c.external_id, c.record_id, c.operation, {_text(one.external_id.field)}, NULL, c.external_id,
-    c.reason
+    c.object_name, c.external_id, c.record_id, c.operation, {_text(one.external_id.field)}, l.external_id,
+    c.external_id, c.reason
 FROM changed_records AS c
+LEFT OUTER JOIN {one.live_table} AS l ON c.record_id = l.record_id
 WHERE c.object_name = {_text(one.object)} AND c.reason IN ('{NEW}', '{ADOPTED}')"""  # noqa: S608
 
 

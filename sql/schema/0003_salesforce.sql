@@ -215,3 +215,17 @@ CREATE TABLE salesforce_sync_results (
     finished_at DATETIME2(6) NOT NULL,
     CONSTRAINT pk_salesforce_sync_results PRIMARY KEY (plan_hash, object_name, external_id, field_name)
 );
+
+-- Contacts of the org that are one person twice, and how far their merge has come. state: found (to be merged), review
+-- (a person decides), started, merged, failed, undone. kept_values: everything that an undo needs, as JSON.
+CREATE TABLE contact_merges (
+    merge_id NVARCHAR(12) COLLATE Latin1_General_BIN2 NOT NULL,
+    master_id NVARCHAR(18) COLLATE Latin1_General_BIN2 NOT NULL,
+    loser_id NVARCHAR(18) COLLATE Latin1_General_BIN2 NOT NULL,
+    rule_name NVARCHAR(60) NOT NULL,
+    state NVARCHAR(20) NOT NULL,
+    error_code NVARCHAR(100),
+    kept_values NVARCHAR(MAX),
+    changed_at DATETIME2(6) NOT NULL,
+    CONSTRAINT pk_contact_merges PRIMARY KEY (merge_id)
+);

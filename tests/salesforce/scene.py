@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -52,6 +53,10 @@ class Scene:
     def sync(self) -> SyncCounts:
         self.plan()
         return self.apply()
+
+    def reopen(self, path: Path) -> None:
+        """Work on with another mart on disk, in a new session of the org."""
+        self.mart, self._org = DuckDBMart(path), None
 
     # The mart.
 

@@ -1,0 +1,199 @@
+"""Contacts that the org has twice: merged once, whole, and taken back when a person says so."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from memsync_assets.local_org.server import LocalOrg
+from memsync_assets.mart.duckdb_mart import DuckDBMart
+from memsync_assets.mart.schema import migrate
+from memsync_assets.salesforce import merge as merging
+from memsync_assets.salesforce import soap
+from memsync_assets.salesforce.merge import MergeCounts, find_merges, merge_duplicates, undo_merge
+from memsync_assets.settings import MemsyncError, Project
+from tests.salesforce.killing import killed_at
+from tests.salesforce.scene import Scene
+from tests.salesforce.test_sync import all_went_well, small
+
+CONTACTS = (
+    "SELECT Id, Person_Id__c, FirstName, LastName, Email, Title, AccountId, ReportsToId, Description FROM Contact"
+    " ORDER BY Id"
+)
+RELATIONS = (
+    "SELECT AccountId, ContactId, IsDirect, IsActive, Roles, Relation_Key__c, StartDate FROM AccountContactRelation"
+    " ORDER BY AccountId, ContactId"
+)
+
+
+def twice(scene: Scene) -> tuple[str, str]:
+    """P1 is in the org twice, both at group 001 and 002 and each with somebody below; gives master and loser."""
+    small(scene).sync()
+    ((master,)) = scene.rows("SELECT Id, AccountId FROM Contact WHERE Person_Id__c = 'P1'")
+    accounts = {row["Membership_Key__c"]: row["Id"] for row in scene.rows("SELECT Id, Membership_Key__c FROM Account")}
+    loser = scene.make(
+        "Contact", FirstName="ANN", LastName="Last P1", Email="P1@acme.com", AccountId=accounts["GR:a:002"], Title="HR"
+    )
+    scene.make("AccountContactRelation", AccountId=accounts["GR:a:001"], ContactId=loser, Roles="Other")
+    scene.make("Contact", LastName="Below", ReportsToId=loser)
+    return master["Id"], loser
+
+
+def merge(scene: Scene, *approve: str) -> MergeCounts:
+    return merge_duplicates(scene.mart, scene.project, scene.org, approve)
+
+
+def state(scene: Scene) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    return scene.rows(CONTACTS), scene.rows(RELATIONS)
+
+
+def test_a_certain_duplicate_is_merged_with_all_that_hangs_on_it(scene: Scene) -> None:
+    master, loser = twice(scene)
+    scene.plan()
+    counts = merge(scene)
+    assert (counts.found, counts.merged, counts.failed) == (1, 1, 0), counts
+    contacts = {row["Id"]: row for row in scene.rows(CONTACTS)}
+    assert loser not in contacts
+    assert contacts[master]["Title"] == "HR Director"
+    assert [row["ReportsToId"] for row in contacts.values() if row["LastName"] == "Below"] == [master]
+    assert merge(scene).found == 0
+    assert all_went_well(scene.sync())
+    assert scene.plan().changes == 0
+    assert len(scene.rows("SELECT Id FROM AccountContactRelation WHERE Contact.Person_Id__c = 'P1'")) == 2
+
+
+def test_an_undone_merge_leaves_the_org_as_it_was(scene: Scene) -> None:
+    twice(scene)
+    scene.plan()
+    before = state(scene)
+    merge(scene)
+    assert state(scene) != before
+    ((done,)) = scene.fetch("SELECT merge_id FROM contact_merges WHERE state = 'merged'")
+    undo_merge(scene.mart, scene.project, scene.org, done["merge_id"])
+    assert state(scene) == before
+    scene.plan()
+    assert merge(scene).found == 0, "what a person took back is not merged again"
+
+
+def test_two_persons_that_became_one_in_the_mart_become_one_contact(scene: Scene) -> None:
+    small(scene).sync()
+    scene.put("person_ids", {"person_id": "P2", "sequence_number": 2, "alias_of": "P1"})
+    for table in ("persons", "person_roles"):
+        scene.do(f"DELETE FROM {table} WHERE person_id = 'P2'")
+    scene.plan()
+    assert (merge(scene).merged, len(scene.rows("SELECT Id FROM Contact"))) == (1, 1)
+    assert all_went_well(scene.sync())
+    assert scene.plan().changes == 0
+    relations = scene.rows("SELECT Relation_Key__c, IsActive FROM AccountContactRelation ORDER BY Relation_Key__c")
+    assert [row["Relation_Key__c"] for row in relations] == ["P1:GR:a:001", "P1:GR:a:002"]
+
+
+def test_what_is_not_certain_waits_for_a_person(scene: Scene) -> None:
+    small(scene).sync()
+    ((account,)) = scene.rows("SELECT AccountId FROM Contact WHERE Person_Id__c = 'P1'")
+    scene.make("Contact", FirstName="Ann", LastName="Last P1", Email="other@acme.com", AccountId=account["AccountId"])
+    scene.plan()
+    counts = merge(scene)
+    assert (counts.found, counts.review, counts.merged) == (0, 1, 0)
+    ((waiting,)) = find_merges(scene.mart, scene.project)
+    assert waiting.rule_name == "same name at one account"
+    assert merge(scene, waiting.merge_id).merged == 1
+    with pytest.raises(MemsyncError, match="no merge nobody waits"):
+        merge(scene, "nobody")
+
+
+def test_a_shared_mailbox_is_no_reason_to_merge(scene: Scene) -> None:
+    scene.group("001")
+    scene.person("P1", ["001"], email="benefits@acme.com", email_status="role")
+    scene.sync()
+    scene.make("Contact", FirstName="Ann", LastName="Last P1", Email="benefits@acme.com")
+    scene.plan()
+    assert (merge(scene).found, len(scene.rows("SELECT Id FROM Contact"))) == (0, 2)
+
+
+def test_more_merges_than_the_breaker_allows_wait(scene: Scene) -> None:
+    twice(scene)
+    scene.set(breaker={"Contact": {"removals": 0}})
+    scene.plan()
+    assert merge(scene).skipped_because == "held_by_breaker"
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "cut", "when": "after", "path": "/Soap/"},
+        {"kind": "expire", "path": "/Soap/"},
+        {"kind": "cut", "when": "after", "method": "DELETE", "path": "AccountContactRelation"},
+    ],
+    ids=lambda fault: "-".join(str(value) for value in fault.values()),
+)
+def test_a_merge_over_a_bad_line_is_made_once(scene: Scene, fault: dict[str, Any]) -> None:
+    _, loser = twice(scene)
+    scene.plan()
+    scene.fault(**fault)
+    counts = merge(scene)
+    assert (counts.merged, counts.failed) == (1, 0), counts
+    assert loser not in {row["Id"] for row in scene.rows(CONTACTS)}
+
+
+@pytest.fixture
+def on_disk(served: LocalOrg, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
+    monkeypatch.setenv("MEMSYNC_LOCAL_ORG_URL", served.url)
+    mart = DuckDBMart(tmp_path / "mart")
+    migrate(mart)
+    scene = Scene(mart, project, served)
+    yield scene
+    scene.mart.close()
+    scene.empty_the_org()
+
+
+def test_a_merge_or_an_undo_killed_at_any_step_goes_on_where_it_was(on_disk: Scene, tmp_path: Path) -> None:
+    scene = on_disk
+    steps = [(merging, "_set"), (soap, "merge"), (soap, "undelete")]
+    twice(scene)
+    scene.plan()
+    before = state(scene)
+    merge_id = find_merges(scene.mart, scene.project)[0].merge_id
+    merged = None
+
+    def do(undoing: bool) -> None:
+        if undoing:
+            undo_merge(scene.mart, scene.project, scene.org, merge_id)
+        else:
+            merge_duplicates(scene.mart, scene.project, scene.org, [merge_id])
+
+    points = 0
+    for undoing in (False, True):
+        step, killed = 0, True
+        while killed:
+            step += 1
+            scene.mart.close()
+            shutil.copy(tmp_path / "mart", tmp_path / "begun")
+
+            def work(undoing: bool = undoing) -> None:
+                scene.reopen(tmp_path / "begun")
+                do(undoing)
+
+            killed = killed_at(step, work, steps)
+            points += killed
+            scene.reopen(tmp_path / "begun")
+            if killed:
+                do(undoing)
+            if undoing:
+                assert state(scene) == before, step
+                # Merge again, so that the next step has something to undo.
+                do(False)
+            else:
+                merged = merged or state(scene)
+                assert state(scene) == merged, step
+                do(True)
+                assert state(scene) == before, step
+            scene.mart.close()
+            scene.reopen(tmp_path / "mart")
+        if not undoing:
+            do(False)
+    assert points >= 14, points
