@@ -15,6 +15,7 @@ from importlib.metadata import version
 import pyodbc
 
 from memsync_assets.mart.connect import open_mart
+from memsync_assets.mart.drivers import find_driver, names_driver
 from memsync_assets.settings import MemsyncError, Project
 
 _PACKAGES = ("dagster", "duckdb", "sqlglot", "pyodbc", "simple-salesforce", "pandas")
@@ -42,7 +43,7 @@ def examine(project: Project) -> Iterator[Finding]:
     yield Finding(True, "configuration", f"{project.config}, {len(project.settings.reconciliations)} reconciliations")
     yield _landing(project)
     yield _mart(project)
-    yield Finding(True, "odbc drivers", ", ".join(pyodbc.drivers()) or "none registered (needed for a server only)")
+    yield _odbc(project)
     yield _salesforce(project)
 
 
@@ -61,6 +62,20 @@ def _mart(project: Project) -> Finding:
     except MemsyncError as error:
         return Finding(False, "mart", str(error))
     return Finding(True, "mart", f"{project.settings.mart.engine}, {loads} loads applied, {free} GB free in the home")
+
+
+def _odbc(project: Project) -> Finding:
+    """The driver that the mart's server is reached through; without a server, what is there."""
+    engine = project.settings.mart.engine
+    registered = ", ".join(pyodbc.drivers()) or "none registered"
+    if engine == "duckdb":
+        return Finding(True, "odbc drivers", f"{registered} (needed for a server only)")
+    given = os.environ.get(project.settings.mart.connection_variable, "")
+    try:
+        text = "named by the connection string" if names_driver(given) else f"{find_driver(engine).name} is used"
+    except MemsyncError as error:
+        return Finding(False, "odbc drivers", f"{registered}: {error}")
+    return Finding(True, "odbc drivers", f"{registered}; {text}")
 
 
 def _existing(project: Project) -> str:

@@ -61,13 +61,18 @@ def find_driver(engine: ServerEngine) -> Driver:
     raise MemsyncError(f"no ODBC driver for {engine} is installed: {_HOW_TO_GET[engine]}.")
 
 
+def names_driver(connection_string: str) -> bool:
+    """Whether a connection string says itself which driver it is for."""
+    return _HAS_DRIVER.search(connection_string) is not None
+
+
 def complete(engine: ServerEngine, connection_string: str) -> str:
     """A connection string that names a driver: its own, or the best that is here.
 
     Raises:
         MemsyncError: it names none, and there is none.
     """
-    if _HAS_DRIVER.search(connection_string):
+    if names_driver(connection_string):
         return connection_string
     return find_driver(engine).connection_string(connection_string)
 

@@ -34,11 +34,17 @@ def cluster() -> Iterator[Cluster]:
 
 
 @pytest.fixture
-def postgres(cluster: Cluster) -> str:
-    """The connection string of an empty database."""
+def postgres_database(cluster: Cluster) -> str:
+    """The connection string of an empty database, without a driver."""
     name = f"mart{next(_databases)}"
     cluster.sql(f"CREATE DATABASE {name}")
-    return complete("postgres", cluster.connection_string(name))
+    return cluster.connection_string(name)
+
+
+@pytest.fixture
+def postgres(postgres_database: str) -> str:
+    """The same, with a driver."""
+    return complete("postgres", postgres_database)
 
 
 @pytest.fixture

@@ -1,0 +1,96 @@
+"""Opening the mart that the settings name, and what `memsync doctor` says of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyodbc
+import pytest
+
+from memsync_assets.doctor import Finding, examine
+from memsync_assets.mart.connect import open_mart
+from memsync_assets.mart.drivers import complete, find_driver
+from memsync_assets.settings import Home, MartSettings, MemsyncError, Project, load_settings
+from tests.mart.cluster import Cluster
+
+
+def _project(tmp_path: Path, engine: str) -> Project:
+    settings = load_settings().model_copy(update={"mart": MartSettings(engine=engine)})  # type: ignore[arg-type]
+    (tmp_path / "landing").mkdir()
+    return Project(settings, Home(tmp_path / "home"), tmp_path / "landing")
+
+
+def _examined(project: Project) -> dict[str, Finding]:
+    return {finding.about: finding for finding in examine(project)}
+
+
+def test_a_server_without_a_connection_string_says_which_variable_to_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MEMSYNC_MART_CONNECTION", raising=False)
+    project = _project(tmp_path, "sqlserver")
+    with pytest.raises(MemsyncError, match="set MEMSYNC_MART_CONNECTION"), open_mart(project):
+        pass
+    found = _examined(project)["mart"]
+    assert not found.ok
+    assert "MEMSYNC_MART_CONNECTION" in found.text
+
+
+def test_a_connection_string_that_names_its_driver_is_left_alone() -> None:
+    for given in ("DRIVER={My Own};SERVER=x", "server=x;driver=y", "DSN=mart"):
+        assert complete("sqlserver", given) == given
+
+
+@pytest.mark.parametrize(
+    ("registered", "used"),
+    [
+        (["FreeTDS", "ODBC Driver 17 for SQL Server", "ODBC Driver 18 for SQL Server"], "ODBC Driver 18"),
+        (["FreeTDS", "ODBC Driver 17 for SQL Server"], "ODBC Driver 17"),
+    ],
+)
+def test_microsofts_driver_goes_before_freetds(
+    registered: list[str], used: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pyodbc, "drivers", lambda: registered)
+    assert used in find_driver("sqlserver").name
+
+
+def test_the_driver_in_the_wheel_of_mssql_python_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("mssql_python_odbc", reason="the extra [sqlserver] is not installed")
+    monkeypatch.setattr(pyodbc, "drivers", lambda: ["FreeTDS"])
+    driver = find_driver("sqlserver")
+    assert Path(driver.name).is_file()
+    # It loads, and says of its own that there is no such server.
+    with pytest.raises(pyodbc.Error, match="ODBC Driver 18 for SQL Server"):
+        pyodbc.connect(driver.connection_string("SERVER=127.0.0.1,1;UID=x;PWD=x;Encrypt=no;LoginTimeout=1"))
+
+
+def test_without_a_driver_it_is_said_how_to_get_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pyodbc, "drivers", list)
+    monkeypatch.setenv("MEMSYNC_MART_CONNECTION", "SERVER=x")
+    found = _examined(_project(tmp_path, "postgres"))
+    assert not found["odbc drivers"].ok
+    assert "odbc-postgresql" in found["odbc drivers"].text
+    assert not found["mart"].ok
+
+
+@pytest.mark.postgres
+def test_doctor_opens_the_mart_as_a_run_would(
+    tmp_path: Path, postgres_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MEMSYNC_MART_CONNECTION", postgres_database)
+    found = _examined(_project(tmp_path, "postgres"))
+    assert found["mart"].ok, found["mart"].text
+    assert found["mart"].text.startswith("postgres, 0 loads applied")
+    assert "PostgreSQL Unicode is used" in found["odbc drivers"].text
+
+
+@pytest.mark.postgres
+def test_doctor_says_why_a_server_does_not_have_us(
+    tmp_path: Path, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MEMSYNC_MART_CONNECTION", cluster.connection_string("nowhere") + ";PWD=hush")
+    found = _examined(_project(tmp_path, "postgres"))["mart"]
+    assert not found.ok
+    assert 'database "nowhere" does not exist' in found.text
+    assert "hush" not in found.text
