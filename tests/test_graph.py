@@ -216,7 +216,7 @@ def severity_of_count_parity(project: Project) -> dg.AssetCheckSeverity:
         )
     (check,) = [e for e in made.get_asset_check_evaluations() if e.check_name == "count_parity_claims_source"]
     assert not check.passed
-    assert check.metadata["ihm"].value
+    assert check.metadata["ihm: variance"].value == 1
     return check.severity
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 
 import dagster as dg
 
@@ -55,13 +56,17 @@ def _result(system: str, level: str, verdicts: list[Verdict]) -> dg.AssetCheckRe
         passed=not (beyond or within),
         severity=dg.AssetCheckSeverity.ERROR if beyond else dg.AssetCheckSeverity.WARN,
         description=None if verdicts else "not compared: no load of it has been applied",
-        metadata={
-            verdict.reconciliation: f"{verdict.cells} cells, {verdict.beyond_tolerance} beyond tolerance, "
-            f"{verdict.within_tolerance} within it; variance {verdict.variance}, findings {verdict.findings}, "
-            f"in flight {verdict.in_flight}"
-            for verdict in verdicts
-        },
+        metadata={key: value for verdict in verdicts for key, value in _about(verdict).items()},
     )
+
+
+def _about(verdict: Verdict) -> dict[str, int]:
+    """Numbers, each of which Dagster plots over time."""
+    return {
+        f"{verdict.reconciliation}: {name.replace('_', ' ')}": value
+        for name, value in asdict(verdict).items()
+        if isinstance(value, int)
+    }
 
 
 @dg.asset_check(

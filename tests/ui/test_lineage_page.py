@@ -65,5 +65,5 @@ def browse(url: str, profile: Path, *arguments: str) -> str:
 
 def test_the_lineage_page_shows_every_group(ui: str, tmp_path: Path) -> None:
     page = browse(f"{ui}/asset-groups", tmp_path, "--window-size=2000,1100", "--dump-dom")
-    for group in ("loads", "source", "downstream", "contacts"):
+    for group in ("loads", "source", "downstream", "contacts", "salesforce", "parity"):
         assert f">{group}<" in page
