@@ -18,7 +18,7 @@ from typing import TypeVar
 import duckdb
 import pyarrow as pa
 
-from memsync_assets.contacts.identity import find_candidates, resolve_persons
+from memsync_assets.contacts.identity import LIMITS, find_candidates, resolve_persons
 from memsync_assets.contacts.legal_entities import roll_up_legal_entities
 from memsync_assets.contacts.normalize import contacts_lost, normalize_contacts
 from memsync_assets.mart.duckdb_mart import DuckDBMart
@@ -159,7 +159,7 @@ def main() -> None:
     watch.step("values parsed, never seen before", lambda: normalize_contacts(mart))
     watch.step("values parsed, all seen before", lambda: normalize_contacts(mart))
     watch.step("  candidate pairs", lambda: find_candidates(mart))
-    watch.step("  certain links", lambda: mart.store(read_query("contacts/contact_links"), Replace()))
+    watch.step("  certain links", lambda: mart.store(read_query("contacts/contact_links"), Replace(), LIMITS))
     watch.step("matched: pairs, links, persons, golden", lambda: resolve_persons(mart, settings, ()))
     assert contacts_lost(mart) == 0
     db = mart.connection

@@ -29,12 +29,17 @@ DIRECT_CONTACTS = 12
 BLOCK_SIZE = 40
 #: A name that at most this many contacts have makes candidate pairs by itself.
 RARE_NAME = 6
+#: Two contacts of one name at one place are one person when fewer others of the name than this are there by chance:
+#: the name's share of all contacts times the contacts of the place.
+CHANCE = 0.001
 
-_LIMITS = {
+#: The parameters of the queries that find and judge pairs.
+LIMITS = {
     "direct_surnames": DIRECT_SURNAMES,
     "direct_contacts": DIRECT_CONTACTS,
     "block_size": BLOCK_SIZE,
     "rare_name": RARE_NAME,
+    "chance": CHANCE,
 }
 _NAMES_OF_CANDIDATES = """
     SELECT
@@ -77,7 +82,7 @@ def resolve_persons(mart: Mart, settings: Settings, decisions: Sequence[Decision
         PersonsHeldError: more persons would change than settings.identity allows.
     """
     candidates = find_candidates(mart)
-    links = mart.store(read_query("contacts/contact_links"), Replace())
+    links = mart.store(read_query("contacts/contact_links"), Replace(), LIMITS)
     contacts = _fetch_keys(mart, "SELECT n.source_system, n.contact_id FROM normalized_contacts AS n")
     clusters, unknown = _cluster(_read_links(mart), decisions, set(contacts))
     members = _members(contacts, clusters.cluster_of)
@@ -109,9 +114,9 @@ def resolve_persons(mart: Mart, settings: Settings, decisions: Sequence[Decision
 
 def find_candidates(mart: Mart) -> int:
     """Make contact_evidence and candidate_pairs, names compared. Returns the number of pairs."""
-    for query in ("contact_evidence", "contact_numbers", "contact_employers"):
-        mart.store(read_query(f"contacts/{query}"), Replace(), _LIMITS)
-    pairs = mart.store(read_query("contacts/candidate_pairs"), Replace(), _LIMITS)
+    for query in ("contact_evidence", "contact_numbers", "contact_places"):
+        mart.store(read_query(f"contacts/{query}"), Replace(), LIMITS)
+    pairs = mart.store(read_query("contacts/candidate_pairs"), Replace(), LIMITS)
     for kind in ("first", "last"):
         compare_names(mart, kind, _NAMES_OF_CANDIDATES.format(kind))
     return pairs

@@ -7,7 +7,7 @@ from functools import cache
 import jellyfish
 from nicknames import NickNamer
 
-VERSION = 1
+VERSION = 2
 
 
 @cache
@@ -22,6 +22,12 @@ def _forms(name: str) -> frozenset[str]:
     return frozenset({name} | namer.nicknames_of(name) | namer.canonicals_of(name))
 
 
+@cache
+def _is_given_name(name: str) -> bool:
+    """Two names that people really have are no slip of one: Patrick and Patricia, Erica and Eric."""
+    return len(_forms(name)) > 1
+
+
 def compare_first(left: str, right: str) -> str:
     """same, initial, nickname, typo, prefix or different. Nickname overlap is evidence, never proof."""
     if left == right:
@@ -32,7 +38,7 @@ def compare_first(left: str, right: str) -> str:
         return "initial" if left[0] == right[0] else "different"
     if right in _forms(left) or left in _forms(right):
         return "nickname"
-    if _is_typo(left, right):
+    if _is_typo(left, right) and not (_is_given_name(left) and _is_given_name(right)):
         return "typo"
     if min(len(left), len(right)) >= 3 and (left.startswith(right) or right.startswith(left)):
         return "prefix"

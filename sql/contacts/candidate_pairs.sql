@@ -29,24 +29,35 @@ direct_phones AS (
     HAVING COUNT(*) >= 2
 ),
 
-employer_names AS (
+place_last_names AS (
     SELECT
-        m.employer,
+        m.place,
         e.last_key
-    FROM contact_employers AS m
+    FROM contact_places AS m
     INNER JOIN contact_evidence AS e ON m.contact_number = e.contact_number
-    GROUP BY m.employer, e.last_key
+    GROUP BY m.place, e.last_key
     HAVING COUNT(*) BETWEEN 2 AND @block_size
 ),
 
-address_names AS (
+place_first_names AS (
     SELECT
-        e.address_key,
-        e.last_key
-    FROM contact_evidence AS e
-    WHERE e.address_key IS NOT NULL
-    GROUP BY e.address_key, e.last_key
+        m.place,
+        e.first_key
+    FROM contact_places AS m
+    INNER JOIN contact_evidence AS e ON m.contact_number = e.contact_number
+    WHERE LEN(e.first_key) > 1
+    GROUP BY m.place, e.first_key
     HAVING COUNT(*) BETWEEN 2 AND @block_size
+),
+
+rare_last_names AS (
+    SELECT
+        e.last_key,
+        SUBSTRING(e.first_key, 1, 1) AS initial
+    FROM contact_evidence AS e
+    WHERE e.first_key <> ''
+    GROUP BY e.last_key, SUBSTRING(e.first_key, 1, 1)
+    HAVING COUNT(*) BETWEEN 2 AND @rare_name
 ),
 
 sharing AS (
@@ -79,19 +90,38 @@ sharing AS (
     SELECT
         a.contact_number AS left_number,
         b.contact_number AS right_number
-    FROM employer_names AS k
-    INNER JOIN contact_employers AS a ON k.employer = a.employer
+    FROM place_last_names AS k
+    INNER JOIN contact_places AS a ON k.place = a.place
     INNER JOIN contact_evidence AS c ON a.contact_number = c.contact_number AND k.last_key = c.last_key
-    INNER JOIN contact_employers AS b ON k.employer = b.employer
+    INNER JOIN contact_places AS b ON k.place = b.place
     INNER JOIN contact_evidence AS d ON b.contact_number = d.contact_number AND k.last_key = d.last_key
     WHERE a.contact_number < b.contact_number
     UNION
     SELECT
         a.contact_number AS left_number,
         b.contact_number AS right_number
-    FROM address_names AS k
-    INNER JOIN contact_evidence AS a ON k.address_key = a.address_key AND k.last_key = a.last_key
-    INNER JOIN contact_evidence AS b ON k.address_key = b.address_key AND k.last_key = b.last_key
+    FROM place_first_names AS k
+    INNER JOIN contact_places AS a ON k.place = a.place
+    INNER JOIN contact_evidence AS c ON a.contact_number = c.contact_number AND k.first_key = c.first_key
+    INNER JOIN contact_places AS b ON k.place = b.place
+    INNER JOIN contact_evidence AS d ON b.contact_number = d.contact_number AND k.first_key = d.first_key
+    WHERE a.contact_number < b.contact_number
+    UNION
+    SELECT
+        CASE WHEN c.contact_number < d.contact_number THEN c.contact_number ELSE d.contact_number END AS left_number,
+        CASE WHEN c.contact_number < d.contact_number THEN d.contact_number ELSE c.contact_number END AS right_number
+    FROM contact_evidence AS c
+    INNER JOIN contact_evidence AS d ON c.first_key = d.last_key AND c.last_key = d.first_key
+    INNER JOIN contact_places AS a ON c.contact_number = a.contact_number
+    INNER JOIN contact_places AS b ON d.contact_number = b.contact_number AND a.place = b.place
+    WHERE c.first_key <> c.last_key
+    UNION
+    SELECT
+        a.contact_number AS left_number,
+        b.contact_number AS right_number
+    FROM rare_last_names AS k
+    INNER JOIN contact_evidence AS a ON k.last_key = a.last_key AND k.initial = SUBSTRING(a.first_key, 1, 1)
+    INNER JOIN contact_evidence AS b ON k.last_key = b.last_key AND k.initial = SUBSTRING(b.first_key, 1, 1)
     WHERE a.contact_number < b.contact_number
     UNION
     SELECT
@@ -113,13 +143,16 @@ shared_numbers AS (
     GROUP BY s.left_number, s.right_number
 ),
 
-shared_employers AS (
-    SELECT DISTINCT
+shared_places AS (
+    SELECT
         s.left_number,
-        s.right_number
+        s.right_number,
+        MAX(CASE WHEN a.kind = 'employer' THEN 1 ELSE 0 END) AS same_employer,
+        MIN(a.contact_count) AS place_contacts
     FROM sharing AS s
-    INNER JOIN contact_employers AS a ON s.left_number = a.contact_number
-    INNER JOIN contact_employers AS b ON s.right_number = b.contact_number AND a.employer = b.employer
+    INNER JOIN contact_places AS a ON s.left_number = a.contact_number
+    INNER JOIN contact_places AS b ON s.right_number = b.contact_number AND a.place = b.place
+    GROUP BY s.left_number, s.right_number
 )
 
 SELECT
@@ -128,10 +161,11 @@ SELECT
     CASE WHEN a.personal_email = b.personal_email THEN 1 ELSE 0 END AS same_email,
     COALESCE(n.same_direct_phone, 0) AS same_direct_phone,
     CASE WHEN n.left_number IS NOT NULL THEN 1 ELSE 0 END AS same_phone,
-    CASE WHEN m.left_number IS NOT NULL THEN 1 ELSE 0 END AS same_employer,
-    CASE WHEN a.address_key = b.address_key THEN 1 ELSE 0 END AS same_address
+    COALESCE(m.same_employer, 0) AS same_employer,
+    CASE WHEN a.address_key = b.address_key THEN 1 ELSE 0 END AS same_address,
+    m.place_contacts
 FROM sharing AS s
 INNER JOIN contact_evidence AS a ON s.left_number = a.contact_number
 INNER JOIN contact_evidence AS b ON s.right_number = b.contact_number
 LEFT OUTER JOIN shared_numbers AS n ON s.left_number = n.left_number AND s.right_number = n.right_number
-LEFT OUTER JOIN shared_employers AS m ON s.left_number = m.left_number AND s.right_number = m.right_number
+LEFT OUTER JOIN shared_places AS m ON s.left_number = m.left_number AND s.right_number = m.right_number

@@ -9,6 +9,12 @@ WITH name_counts AS (
         COUNT(*) AS name_count
     FROM normalized_contacts AS c
     GROUP BY c.first_key, c.last_key
+),
+
+work_domains AS (
+    SELECT DISTINCT v.domain
+    FROM email_values AS v
+    WHERE v.is_public_domain = 'N' AND v.email_status IN ('valid', 'role')
 )
 
 SELECT
@@ -21,7 +27,10 @@ SELECT
     COALESCE(c.name_suffix, '') AS suffix_key,
     CASE WHEN c.email_status = 'valid' THEN c.email END AS personal_email,
     CASE WHEN c.email_status = 'valid' THEN SUBSTRING(c.email, CHARINDEX('@', c.email) + 1, 255) END AS email_domain,
+    w.domain AS work_domain,
     c.address_key,
     n.name_count
 FROM normalized_contacts AS c
 INNER JOIN name_counts AS n ON c.first_key = n.first_key AND c.last_key = n.last_key
+LEFT OUTER JOIN work_domains AS w
+    ON c.email_status IN ('valid', 'role', 'shared') AND SUBSTRING(c.email, CHARINDEX('@', c.email) + 1, 255) = w.domain

@@ -2,7 +2,8 @@
 -- grain: one row for each pair of contacts that a rule holds to be one person
 -- key: left_system, left_contact_id, right_system, right_contact_id
 -- purpose: the certain links. A pair that a veto covers is none: incompatible first names, suffixes or middle names,
---   or two personal addresses of one mail domain
+--   or two personal addresses of one mail domain. @chance bounds how many other persons of the name the place has by
+--   chance, for names that work at one place and say nothing else of each other
 WITH judged AS (
     SELECT
         p.left_number,
@@ -11,26 +12,23 @@ WITH judged AS (
         p.same_direct_phone,
         p.same_phone,
         p.same_employer,
-        p.same_address,
-        a.name_count,
+        p.place_contacts,
+        CASE WHEN a.name_count > b.name_count THEN a.name_count ELSE b.name_count END AS name_count,
         CASE
+            WHEN a.first_key = b.last_key AND a.last_key = b.first_key AND a.first_key <> '' THEN 'swapped'
             WHEN a.first_key = b.first_key AND a.first_key <> '' THEN 'same'
             WHEN a.first_key = '' OR b.first_key = '' THEN 'missing'
             ELSE COALESCE(f.agreement, g.agreement)
         END AS first_names,
-        CASE WHEN a.last_key = b.last_key THEN 'same' ELSE COALESCE(h.agreement, i.agreement) END AS last_names,
         CASE
-            WHEN a.suffix_key <> b.suffix_key AND a.suffix_key <> '' AND b.suffix_key <> '' THEN 'Y'
-            WHEN
-                a.middle_key <> '' AND b.middle_key <> ''
-                AND SUBSTRING(a.middle_key, 1, 1) <> SUBSTRING(b.middle_key, 1, 1) THEN 'Y'
-            WHEN a.email_domain = b.email_domain AND a.personal_email <> b.personal_email THEN 'Y'
-            ELSE 'N'
-        END AS is_vetoed,
-        CASE
-            WHEN a.suffix_key <> b.suffix_key THEN 'N'
-            ELSE 'Y'
-        END AS same_suffix
+            WHEN a.first_key = b.last_key AND a.last_key = b.first_key THEN 'swapped'
+            WHEN a.last_key = b.last_key THEN 'same'
+            ELSE COALESCE(h.agreement, i.agreement)
+        END AS last_names,
+        CASE WHEN LEN(a.first_key) < LEN(b.first_key) THEN p.left_number ELSE p.right_number END AS initial_number,
+        CASE WHEN LEN(a.first_key) < LEN(b.first_key) THEN b.first_key ELSE a.first_key END AS full_first_key,
+        CASE WHEN a.suffix_key = b.suffix_key THEN 'Y' ELSE 'N' END AS same_suffix,
+        CASE WHEN a.personal_email <> b.personal_email THEN 'Y' ELSE 'N' END AS other_email
     FROM candidate_pairs AS p
     INNER JOIN contact_evidence AS a ON p.left_number = a.contact_number
     INNER JOIN contact_evidence AS b ON p.right_number = b.contact_number
@@ -42,6 +40,30 @@ WITH judged AS (
         ON h.kind = 'last' AND a.last_key = h.left_key AND b.last_key = h.right_key
     LEFT OUTER JOIN name_comparisons AS i
         ON i.kind = 'last' AND b.last_key = i.left_key AND a.last_key = i.right_key
+    WHERE
+        NOT (a.suffix_key <> b.suffix_key AND a.suffix_key <> '' AND b.suffix_key <> '')
+        AND NOT (
+            a.middle_key <> '' AND b.middle_key <> ''
+            AND SUBSTRING(a.middle_key, 1, 1) <> SUBSTRING(b.middle_key, 1, 1)
+        )
+        AND (
+            a.personal_email IS NULL OR b.personal_email IS NULL
+            OR a.email_domain <> b.email_domain OR a.personal_email = b.personal_email
+        )
+),
+
+initials AS (
+    -- An initial that fits two first names of one surname and number or place is no certain evidence for either.
+    SELECT j.initial_number
+    FROM judged AS j
+    WHERE j.first_names = 'initial' AND j.last_names IN ('same', 'typo')
+    GROUP BY j.initial_number
+    HAVING MIN(j.full_first_key) <> MAX(j.full_first_key)
+),
+
+everyone AS (
+    SELECT COUNT(c.contact_number) AS contact_count
+    FROM contact_evidence AS c
 ),
 
 ruled AS (
@@ -52,21 +74,31 @@ ruled AS (
         j.last_names,
         CASE
             WHEN
-                j.same_email = 1 AND j.last_names IN ('same', 'typo', 'part')
-                AND j.first_names IN ('same', 'nickname', 'typo', 'prefix') THEN 1
+                j.same_email = 1 AND j.last_names IN ('same', 'typo', 'part', 'swapped')
+                AND j.first_names IN ('same', 'nickname', 'typo', 'prefix', 'swapped') THEN 1
             WHEN j.same_email = 1 AND j.last_names IN ('same', 'typo') AND j.first_names = 'initial' THEN 2
+            WHEN j.same_email = 1 AND j.first_names = 'same' AND LEN(j.full_first_key) > 1 THEN 3
             WHEN
-                j.same_direct_phone = 1 AND j.last_names = 'same' AND j.same_suffix = 'Y'
-                AND j.first_names IN ('same', 'nickname') THEN 3
+                j.same_direct_phone = 1 AND j.last_names IN ('same', 'typo', 'part', 'swapped') AND j.same_suffix = 'Y'
+                AND j.first_names IN ('same', 'nickname', 'typo', 'swapped') THEN 4
             WHEN
-                j.same_phone = 1 AND j.same_employer = 1 AND j.last_names = 'same' AND j.same_suffix = 'Y'
-                AND j.first_names IN ('same', 'nickname') THEN 4
-            WHEN
-                j.same_employer = 1 AND j.same_address = 1 AND j.last_names = 'same' AND j.same_suffix = 'Y'
+                j.same_phone = 1 AND j.place_contacts IS NOT NULL AND j.last_names = 'same' AND j.same_suffix = 'Y'
                 AND j.first_names IN ('same', 'nickname') THEN 5
+            WHEN
+                j.same_direct_phone = 1 AND j.place_contacts IS NOT NULL AND j.first_names = 'same'
+                AND LEN(j.full_first_key) > 1 AND j.other_email = 'N' THEN 6
+            WHEN
+                j.same_direct_phone = 1 AND j.last_names IN ('same', 'typo') AND j.first_names = 'initial'
+                AND n.initial_number IS NULL AND j.other_email = 'N' THEN 7
+            WHEN
+                j.place_contacts IS NOT NULL AND j.last_names IN ('same', 'swapped') AND j.same_suffix = 'Y'
+                AND j.first_names IN ('same', 'nickname', 'typo', 'swapped') AND j.other_email = 'N'
+                AND CAST(j.name_count AS FLOAT) * j.place_contacts <= CAST(@chance AS FLOAT) * t.contact_count THEN 8
         END AS tier
     FROM judged AS j
-    WHERE j.is_vetoed = 'N' AND j.first_names <> 'different'
+    CROSS JOIN everyone AS t
+    LEFT OUTER JOIN initials AS n ON j.initial_number = n.initial_number
+    WHERE j.first_names <> 'different'
 )
 
 SELECT
@@ -78,16 +110,20 @@ SELECT
     CASE
         WHEN r.tier = 1 THEN 'email_and_name'
         WHEN r.tier = 2 THEN 'email_and_initial'
-        WHEN r.tier = 3 THEN 'direct_phone_and_name'
-        WHEN r.tier = 4 THEN 'phone_name_and_employer'
-        ELSE 'name_employer_and_address'
+        WHEN r.tier = 3 THEN 'email_and_first_name'
+        WHEN r.tier = 4 THEN 'direct_phone_and_name'
+        WHEN r.tier = 5 THEN 'phone_name_and_place'
+        WHEN r.tier = 6 THEN 'direct_phone_first_name_and_place'
+        WHEN r.tier = 7 THEN 'direct_phone_and_initial'
+        ELSE 'rare_name_and_place'
     END AS rule_name,
     CONCAT(
         CASE
-            WHEN r.tier IN (1, 2) THEN 'same personal email'
-            WHEN r.tier = 3 THEN 'same direct phone'
-            WHEN r.tier = 4 THEN 'same phone and employer'
-            ELSE 'same employer and address'
+            WHEN r.tier IN (1, 2, 3) THEN 'same personal email'
+            WHEN r.tier IN (4, 7) THEN 'same direct phone'
+            WHEN r.tier = 5 THEN 'same phone and place of work'
+            WHEN r.tier = 6 THEN 'same direct phone and place of work'
+            ELSE 'same place of work, and the name is rare there'
         END,
         '; first names: ', r.first_names, '; last names: ', r.last_names
     ) AS reason

@@ -171,6 +171,7 @@ CREATE TABLE contact_evidence (
     suffix_key NVARCHAR(20) COLLATE Latin1_General_BIN2 NOT NULL,
     personal_email NVARCHAR(320) COLLATE Latin1_General_BIN2,
     email_domain NVARCHAR(255) COLLATE Latin1_General_BIN2,
+    work_domain NVARCHAR(255) COLLATE Latin1_General_BIN2,
     address_key NVARCHAR(300) COLLATE Latin1_General_BIN2,
     name_count BIGINT NOT NULL,
     CONSTRAINT pk_contact_evidence PRIMARY KEY (contact_number)
@@ -184,14 +185,17 @@ CREATE TABLE contact_numbers (
     CONSTRAINT pk_contact_numbers PRIMARY KEY (contact_number, phone)
 );
 
--- The employers of each contact: legal entities where the roll-up found them, else groups.
-CREATE TABLE contact_employers (
+-- Where each contact works. kind is employer, address or domain; contact_count: how many contacts say so.
+CREATE TABLE contact_places (
     contact_number BIGINT NOT NULL,
-    employer NVARCHAR(220) COLLATE Latin1_General_BIN2 NOT NULL,
-    CONSTRAINT pk_contact_employers PRIMARY KEY (contact_number, employer)
+    place NVARCHAR(220) COLLATE Latin1_General_BIN2 NOT NULL,
+    kind NVARCHAR(10) NOT NULL,
+    contact_count BIGINT NOT NULL,
+    CONSTRAINT pk_contact_places PRIMARY KEY (contact_number, place)
 );
 
--- Each pair of contacts that shares something worth a look, with what it shares.
+-- Each pair of contacts that shares something worth a look, with what it shares. place_contacts: how many contacts
+-- the smallest place has that both work at; null where they share none.
 CREATE TABLE candidate_pairs (
     left_number BIGINT NOT NULL,
     right_number BIGINT NOT NULL,
@@ -200,6 +204,7 @@ CREATE TABLE candidate_pairs (
     same_phone INT NOT NULL,
     same_employer INT NOT NULL,
     same_address INT NOT NULL,
+    place_contacts BIGINT,
     CONSTRAINT pk_candidate_pairs PRIMARY KEY (left_number, right_number)
 );
 

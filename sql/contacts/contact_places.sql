@@ -1,0 +1,45 @@
+-- table: contact_places
+-- grain: one row for each contact and place of work
+-- key: contact_number, place
+-- purpose: where a contact works, in the ways that contacts say it: the legal entity of a role (else the employer
+--   group), the office address, the mail domain. Employer, address and domain are one fact said thrice, so that a pair
+--   is credited with the narrowest of those that it shares, once
+WITH places AS (
+    SELECT
+        e.contact_number,
+        COALESCE(g.legal_entity_id, CONCAT(r.source_system, '/', r.group_id)) AS place,
+        'employer' AS kind
+    FROM contact_evidence AS e
+    INNER JOIN source_contact_roles AS r ON e.source_system = r.source_system AND e.contact_id = r.contact_id
+    LEFT OUTER JOIN group_legal_entities AS g ON r.source_system = g.source_system AND r.group_id = g.group_id
+    UNION
+    SELECT
+        e.contact_number,
+        CONCAT('address ', LEFT(e.address_key, 200)) AS place,
+        'address' AS kind
+    FROM contact_evidence AS e
+    WHERE e.address_key IS NOT NULL
+    UNION
+    SELECT
+        e.contact_number,
+        CONCAT('domain ', LEFT(e.work_domain, 200)) AS place,
+        'domain' AS kind
+    FROM contact_evidence AS e
+    WHERE e.work_domain IS NOT NULL
+),
+
+sizes AS (
+    SELECT
+        p.place,
+        COUNT(*) AS contact_count
+    FROM places AS p
+    GROUP BY p.place
+)
+
+SELECT
+    p.contact_number,
+    p.place,
+    p.kind,
+    s.contact_count
+FROM places AS p
+INNER JOIN sizes AS s ON p.place = s.place
