@@ -36,6 +36,8 @@ from memsync_assets.mart.server_errors import readable
 _RESULT = "#memsync_result"
 _FETCHED_ROWS = 50_000
 _TRIES = 5
+#: So many new rows change how a table is best read.
+_MANY_ROWS = 10_000
 _Result = TypeVar("_Result")
 
 _ARROW = {
@@ -259,7 +261,7 @@ class ServerMart:
             with self._guarded():
                 self._server.insert(cursor, table, types, pa.Table.from_batches([batch]))
             count += batch.num_rows
-        if count:
+        if count >= _MANY_ROWS:
             with self._guarded():
                 self._server.after_growth(cursor, table)
         return count

@@ -62,7 +62,7 @@ def test_the_driver_in_the_wheel_of_mssql_python_is_found(monkeypatch: pytest.Mo
     assert Path(driver.name).is_file()
     # It loads, and says of its own that there is no such server.
     with pytest.raises(pyodbc.Error, match="ODBC Driver 18 for SQL Server"):
-        pyodbc.connect(driver.connection_string("SERVER=127.0.0.1,1;UID=x;PWD=x;Encrypt=no;LoginTimeout=1"))
+        pyodbc.connect(driver.connection_string("SERVER=127.0.0.1,1;UID=x;PWD=x;Encrypt=no"), timeout=1)
 
 
 def test_without_a_driver_it_is_said_how_to_get_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
