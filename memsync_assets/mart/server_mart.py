@@ -17,23 +17,19 @@ import pyarrow as pa
 import pyodbc
 import tenacity
 
-from memsync_assets.mart.dialects import Dialect, inserting, kind_of, parameter_names, positional, result_columns
+from memsync_assets.mart import storing
+from memsync_assets.mart.dialects import Dialect, kind_of, parameter_names, positional, result_columns
 from memsync_assets.mart.engine import (
-    Append,
     CommitUnknownError,
     KeyViolationError,
     MartBusyError,
     MartInterruptedError,
     Parameters,
-    Replace,
-    ReplacePartition,
     Storage,
-    Upsert,
 )
 from memsync_assets.mart.queries import Query
 from memsync_assets.mart.server_errors import readable
 
-_RESULT = "#memsync_result"
 _FETCHED_ROWS = 50_000
 _TRIES = 5
 #: So many new rows change how a table is best read.
@@ -267,46 +263,27 @@ class ServerMart:
         return count
 
     def _store(self, query: Query, storage: Storage, parameters: Parameters) -> int:
-        columns = result_columns(query.text)
         with self._guarded():
-            self._cursor().execute(self._server.working_table(query.table, columns))
-        self._run(inserting(query.text, _RESULT, columns), parameters)
-        count = self._count(f"SELECT COUNT(*) AS n FROM {_RESULT}")  # noqa: S608
+            self._cursor().execute(self._server.working_table(query.table, result_columns(query.text)))
+        self._run(storing.collect(query), parameters)
+        count = self._count(storing.WORKING_TABLE)
         self._check_key(query)
-        self._make_room(query.table, storage, parameters)
-        names = ", ".join(columns)
-        self._run(f"INSERT INTO {query.table} ({names}) SELECT {names} FROM {_RESULT}")  # noqa: S608
-        self._run(f"DROP TABLE {_RESULT}")
+        if room := storing.make_room(query.table, storage):
+            self._run(room, parameters)
+        self._run(storing.put(query))
+        self._run(storing.drop())
         with self._guarded():
             self._server.after_growth(self._cursor(), query.table)
         return count
 
     def _check_key(self, query: Query) -> None:
-        if not query.key:
-            return
-        key = ", ".join(query.key)
-        repeated = self._count(
-            f"SELECT COUNT(*) AS n FROM (SELECT {key} FROM {_RESULT} GROUP BY {key} HAVING COUNT(*) > 1) AS r"  # noqa: S608
-        )
-        if repeated:
+        if query.key and (repeated := self._count(f"({storing.repeated_keys(query)}) AS r")):
+            key = ", ".join(query.key)
             raise KeyViolationError(f"sql/{query.name}.sql: {repeated} keys ({key}) are repeated")
 
-    def _make_room(self, table: str, storage: Storage, parameters: Parameters) -> None:
-        match storage:
-            case Replace():
-                self._run(f"DELETE FROM {table}")  # noqa: S608
-            case ReplacePartition(columns):
-                where = " AND ".join(f"{c} = @{c}" for c in columns)
-                self._run(f"DELETE FROM {table} WHERE {where}", parameters)  # noqa: S608
-            case Upsert(key):
-                same = " AND ".join(f"r.{c} = {table}.{c}" for c in key)
-                self._run(f"DELETE FROM {table} WHERE EXISTS (SELECT 1 FROM {_RESULT} AS r WHERE {same})")  # noqa: S608
-            case Append():
-                pass
-
-    def _count(self, sql: str) -> int:
+    def _count(self, source: str) -> int:
         with self._guarded():
-            return int(self._run(sql).fetchall()[0][0])
+            return int(self._run(f"SELECT COUNT(*) AS n FROM {source}").fetchall()[0][0])  # noqa: S608
 
 
 def _bound(value: object) -> str:
