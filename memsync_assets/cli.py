@@ -20,6 +20,7 @@ from rich.markup import escape
 from memsync_assets import __version__
 from memsync_assets.local_org.cli import app as local_org
 from memsync_assets.local_target import local_target
+from memsync_assets.mart.cli import app as mart
 from memsync_assets.settings import DEFAULT_CONFIG, PROJECT, Home, MemsyncError, Project, load_settings
 
 app = typer.Typer(
@@ -30,6 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(local_org, name="org")
+app.add_typer(mart, name="mart")
 # What is piped or logged is not cut to a terminal's width.
 console = Console(width=None if sys.stdout.isatty() else 140)
 errors = Console(stderr=True)

@@ -9,7 +9,8 @@ from memsync_assets.mart.engine import Mart
 from memsync_assets.mart.queries import SQL
 from memsync_assets.settings import MemsyncError
 
-_VERSIONS = "CREATE TABLE schema_versions (version NVARCHAR(100) NOT NULL, CONSTRAINT pk_v PRIMARY KEY (version))"
+#: What is applied is remembered here.
+VERSIONS = "CREATE TABLE schema_versions (version NVARCHAR(100) NOT NULL, CONSTRAINT pk_v PRIMARY KEY (version))"
 
 
 def migrate(mart: Mart) -> list[str]:
@@ -23,7 +24,7 @@ def migrate(mart: Mart) -> list[str]:
     """
     if not mart.columns("schema_versions"):
         with mart.transaction():
-            mart.execute(_VERSIONS)
+            mart.execute(VERSIONS)
     applied = set(mart.fetch("SELECT version FROM schema_versions")["version"].to_pylist())
     files = {path.stem: path for path in sorted((SQL / "schema").glob("*.sql"))}
     if unknown := sorted(applied - files.keys()):
