@@ -75,6 +75,7 @@ def run(
         typer.Option("--as-of", formats=["%Y-%m-%d"], help="Compare membership on this date."),
     ] = None,
     plan_only: Annotated[bool, typer.Option("--plan-only", help="Plan the sync and write nothing to the org.")] = False,
+    exact: Annotated[bool, typer.Option("--exact", help="Compare every row, whatever sums of hashes say.")] = False,
 ) -> None:
     """Take in every new load, run the whole graph once, and exit.
 
@@ -89,7 +90,9 @@ def run(
 
     if not landing.is_dir():
         raise MemsyncError(f"--landing {landing}: there is no such folder.")
-    project = replace(_project(home, config, landing), as_of=as_of.date() if as_of else None, plan_only=plan_only)
+    project = replace(
+        _project(home, config, landing), as_of=as_of.date() if as_of else None, plan_only=plan_only, exact=exact
+    )
     with local_target(project), console.status("starting") as status:
         outcome = run_graph(project, lambda step, state: status.update(f"{escape(step)}: {state}"))
     summary = summarize(project, outcome)

@@ -192,6 +192,7 @@ class Project:
     Attributes:
         as_of: the date that membership is compared for; None: the latest as-of date of the applied loads.
         plan_only: True leaves the org as it is, whatever the settings allow.
+        exact: True compares every row of members, also where sums of hashes say that nothing differs.
     """
 
     settings: Settings
@@ -200,6 +201,7 @@ class Project:
     config: Path = DEFAULT_CONFIG
     as_of: date | None = None
     plan_only: bool = False
+    exact: bool = False
 
 
 def project_from_environment() -> Project:

@@ -47,7 +47,7 @@ def _spec(table: str, deps: list[str], description: str) -> dg.AssetSpec:
 def membership_comparison(project: dg.ResourceParam[Project]) -> Iterator[dg.MaterializeResult[None]]:
     """Compare the membership of the source systems with every downstream system."""
     with open_mart(project) as mart:
-        compared = compare_membership(mart, project.settings, project.as_of)
+        compared = compare_membership(mart, project.settings, project.as_of, exact=project.exact)
         yield from table_results(mart, _COMPARED, {"comparisons": _table([asdict(c) for c in compared])})
 
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
+from memsync_assets.mart.duckdb_mart import DuckDBMart
 from memsync_assets.mart.engine import Mart, Replace, ReplacePartition
 from memsync_assets.mart.queries import read_query
+from memsync_assets.parity.narrowing import Narrowing
 from memsync_assets.parity.reconciliations import (
     Comparison,
     latest_as_of,
@@ -25,7 +27,11 @@ _PARTITION = ReplacePartition(("reconciliation", "as_of", "downstream_system"))
 
 @dataclass(frozen=True)
 class ComparisonCounts:
-    """What one comparison found; counts of members and of cells."""
+    """What one comparison found; counts of members and of cells.
+
+    Attributes:
+        compared_rows: rows of both sides that were compared one by one.
+    """
 
     reconciliation: str
     downstream_system: str
@@ -35,29 +41,41 @@ class ComparisonCounts:
     cells: int
 
 
-def compare_membership(mart: Mart, settings: Settings, as_of: date | None) -> list[ComparisonCounts]:
+def compare_membership(
+    mart: Mart, settings: Settings, as_of: date | None, *, exact: bool = False
+) -> list[ComparisonCounts]:
     """Compare all that has been loaded, on an as-of date; None: the latest of the loads.
 
     Run again, it finds the same: the tables' partitions of the date are replaced, each comparison in a transaction.
+
+    Args:
+        mart: the embedded mart looks only where sums of hashes differ (see `narrowing`); a server compares every row.
+        settings: the reconciliations.
+        as_of: the date.
+        exact: compare every row in the embedded mart, too.
     """
     date_compared = as_of or latest_as_of(mart)
     if date_compared is None:
         return []
     write_configuration(mart, settings)
-    scopes = {
-        name: write_scope(mart, name, reconciliation, date_compared)
-        for name, reconciliation in settings.reconciliations.items()
-    }
-    return [
-        _compare(mart, comparison, scopes[comparison.reconciliation])
-        for comparison in planned_comparisons(mart, settings, date_compared)
-    ]
+    planned = planned_comparisons(mart, settings, date_compared)
+    done: list[ComparisonCounts] = []
+    for name, reconciliation in settings.reconciliations.items():
+        groups = write_scope(mart, name, reconciliation, date_compared)
+        narrowing = None if exact or not isinstance(mart, DuckDBMart) else Narrowing(mart, name, date_compared)
+        done += [_compare(mart, one, groups, narrowing) for one in planned if one.reconciliation == name]
+    return done
 
 
-def _compare(mart: Mart, comparison: Comparison, groups_in_scope: int) -> ComparisonCounts:
+def _compare(mart: Mart, comparison: Comparison, groups_in_scope: int, narrowing: Narrowing | None) -> ComparisonCounts:
     parameters = comparison.parameters
     with mart.transaction():
-        compared = mart.store(read_query("parity/compared_rows"), Replace(), parameters)
+        if narrowing:
+            narrowing.look(comparison)
+        else:
+            mart.store(read_query("parity/compared_rows"), Replace(), parameters)
+            mart.store(read_query("parity/segments"), Replace(), parameters)
+        compared = mart.fetch("SELECT COUNT(*) AS row_count FROM compared_rows")["row_count"][0].as_py()
         mart.store(read_query("parity/member_findings"), Replace(), parameters)
         mart.store(read_query("parity/cell_counts"), Replace(), parameters)
         mart.store(read_query("parity/discrepancy_cells"), _PARTITION, parameters)

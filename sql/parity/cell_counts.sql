@@ -1,8 +1,23 @@
 -- table: cell_counts
 -- grain: one row for each level and cell of one comparison
 -- key: none
--- purpose: distinct members of each cell on both sides, at every level of the reconciliation
-WITH cells AS (
+-- purpose: distinct members of each cell on both sides, at every level: the rows of its segments, less what members
+--   with several rows in the cell are too many. All such members are among the compared rows
+WITH counted AS (
+    SELECT
+        l.level,
+        s.side,
+        s.source_system,
+        CASE WHEN l.by_group = 'Y' THEN s.group_id END AS group_id,
+        CASE WHEN l.by_state = 'Y' THEN s.state_code END AS state_code,
+        CASE WHEN l.by_plan = 'Y' THEN s.plan_code END AS plan_code,
+        s.row_count AS members
+    FROM segments AS s
+    CROSS JOIN reconciliation_levels AS l
+    WHERE l.reconciliation = @reconciliation
+),
+
+looked_at AS (
     SELECT
         l.level,
         r.side,
@@ -14,15 +29,50 @@ WITH cells AS (
     FROM compared_rows AS r
     CROSS JOIN reconciliation_levels AS l
     WHERE l.reconciliation = @reconciliation
+),
+
+repeated AS (
+    SELECT
+        a.level,
+        a.side,
+        a.source_system,
+        a.group_id,
+        a.state_code,
+        a.plan_code,
+        COUNT(DISTINCT a.member_id) - COUNT(*) AS members
+    FROM looked_at AS a
+    GROUP BY a.level, a.side, a.source_system, a.group_id, a.state_code, a.plan_code
+),
+
+summed AS (
+    SELECT
+        c.level,
+        c.side,
+        c.source_system,
+        c.group_id,
+        c.state_code,
+        c.plan_code,
+        c.members
+    FROM counted AS c
+    UNION ALL
+    SELECT
+        p.level,
+        p.side,
+        p.source_system,
+        p.group_id,
+        p.state_code,
+        p.plan_code,
+        p.members
+    FROM repeated AS p
 )
 
 SELECT
-    c.level,
-    c.source_system,
-    c.group_id,
-    c.state_code,
-    c.plan_code,
-    COUNT(DISTINCT CASE WHEN c.side = 'source' THEN c.member_id END) AS source_count,
-    COUNT(DISTINCT CASE WHEN c.side = 'downstream' THEN c.member_id END) AS downstream_count
-FROM cells AS c
-GROUP BY c.level, c.source_system, c.group_id, c.state_code, c.plan_code
+    u.level,
+    u.source_system,
+    u.group_id,
+    u.state_code,
+    u.plan_code,
+    CAST(SUM(CASE WHEN u.side = 'source' THEN u.members ELSE 0 END) AS BIGINT) AS source_count,
+    CAST(SUM(CASE WHEN u.side = 'downstream' THEN u.members ELSE 0 END) AS BIGINT) AS downstream_count
+FROM summed AS u
+GROUP BY u.level, u.source_system, u.group_id, u.state_code, u.plan_code

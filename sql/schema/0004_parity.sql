@@ -77,6 +77,16 @@ CREATE TABLE discrepancy_cells (
     in_flight NVARCHAR(1) NOT NULL
 );
 
+-- Rows of each segment on both sides of one comparison, whether they were looked at one by one or not.
+CREATE TABLE segments (
+    side NVARCHAR(10) NOT NULL,
+    source_system NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
+    group_id NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
+    state_code NVARCHAR(2) COLLATE Latin1_General_BIN2 NOT NULL,
+    plan_code NVARCHAR(100) COLLATE Latin1_General_BIN2,
+    row_count BIGINT NOT NULL
+);
+
 -- Members counted by cell on both sides of one comparison.
 CREATE TABLE cell_counts (
     level NVARCHAR(40) NOT NULL,
