@@ -53,8 +53,8 @@ CREATE TABLE account_contact_relation_upload (
 
 -- The picklist value of each source value, as the upload specifications name them; * stands for all others.
 CREATE TABLE picklist_values (
-    object_name NVARCHAR(80) COLLATE Latin1_General_BIN2 NOT NULL,
-    field_name NVARCHAR(120) COLLATE Latin1_General_BIN2 NOT NULL,
+    object_name NVARCHAR(60) COLLATE Latin1_General_BIN2 NOT NULL,
+    field_name NVARCHAR(60) COLLATE Latin1_General_BIN2 NOT NULL,
     source_value NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
     picklist_value NVARCHAR(255) COLLATE Latin1_General_BIN2 NOT NULL,
     CONSTRAINT pk_picklist_values PRIMARY KEY (object_name, field_name, source_value)
@@ -62,7 +62,7 @@ CREATE TABLE picklist_values (
 
 -- How far the live values of each object are known. read_up_to: the greatest SystemModstamp that was seen.
 CREATE TABLE salesforce_snapshots (
-    object_name NVARCHAR(80) COLLATE Latin1_General_BIN2 NOT NULL,
+    object_name NVARCHAR(60) COLLATE Latin1_General_BIN2 NOT NULL,
     organization_id NVARCHAR(18) COLLATE Latin1_General_BIN2 NOT NULL,
     read_up_to DATETIME2(6),
     full_at DATETIME2(6) NOT NULL,
@@ -71,7 +71,7 @@ CREATE TABLE salesforce_snapshots (
 
 -- Which live record each upload row is. is_adopted marks a record that was there without our external id.
 CREATE TABLE record_matches (
-    object_name NVARCHAR(80) COLLATE Latin1_General_BIN2 NOT NULL,
+    object_name NVARCHAR(60) COLLATE Latin1_General_BIN2 NOT NULL,
     external_id NVARCHAR(255) COLLATE Latin1_General_BIN2 NOT NULL,
     record_id NVARCHAR(18) COLLATE Latin1_General_BIN2 NOT NULL,
     is_adopted NVARCHAR(1) NOT NULL,
@@ -80,7 +80,7 @@ CREATE TABLE record_matches (
 
 -- Each record that differs from what the org is to hold.
 CREATE TABLE changed_records (
-    object_name NVARCHAR(80) COLLATE Latin1_General_BIN2 NOT NULL,
+    object_name NVARCHAR(60) COLLATE Latin1_General_BIN2 NOT NULL,
     external_id NVARCHAR(255) COLLATE Latin1_General_BIN2 NOT NULL,
     record_id NVARCHAR(18) COLLATE Latin1_General_BIN2,
     operation NVARCHAR(20) NOT NULL,
@@ -90,11 +90,11 @@ CREATE TABLE changed_records (
 
 -- sync_plan in the making, before its hash is known.
 CREATE TABLE planned_changes (
-    object_name NVARCHAR(80) COLLATE Latin1_General_BIN2 NOT NULL,
+    object_name NVARCHAR(60) COLLATE Latin1_General_BIN2 NOT NULL,
     external_id NVARCHAR(255) COLLATE Latin1_General_BIN2 NOT NULL,
     record_id NVARCHAR(18) COLLATE Latin1_General_BIN2,
     operation NVARCHAR(20) NOT NULL,
-    field_name NVARCHAR(120) COLLATE Latin1_General_BIN2 NOT NULL,
+    field_name NVARCHAR(60) COLLATE Latin1_General_BIN2 NOT NULL,
     before_value NVARCHAR(MAX),
     after_value NVARCHAR(MAX),
     reason NVARCHAR(100) NOT NULL,
@@ -104,11 +104,11 @@ CREATE TABLE planned_changes (
 -- One row for each record and field that the plan would change. A delete has one row with no field.
 CREATE TABLE sync_plan (
     plan_hash NVARCHAR(64) NOT NULL,
-    object_name NVARCHAR(80) COLLATE Latin1_General_BIN2 NOT NULL,
+    object_name NVARCHAR(60) COLLATE Latin1_General_BIN2 NOT NULL,
     external_id NVARCHAR(255) COLLATE Latin1_General_BIN2 NOT NULL,
     record_id NVARCHAR(18) COLLATE Latin1_General_BIN2,
     operation NVARCHAR(20) NOT NULL,
-    field_name NVARCHAR(120) COLLATE Latin1_General_BIN2 NOT NULL,
+    field_name NVARCHAR(60) COLLATE Latin1_General_BIN2 NOT NULL,
     before_value NVARCHAR(MAX),
     after_value NVARCHAR(MAX),
     reason NVARCHAR(100) NOT NULL,
@@ -130,7 +130,7 @@ CREATE TABLE sync_plan_state (
 CREATE TABLE sync_batches (
     plan_hash NVARCHAR(64) NOT NULL,
     batch_number INT NOT NULL,
-    object_name NVARCHAR(80) COLLATE Latin1_General_BIN2 NOT NULL,
+    object_name NVARCHAR(60) COLLATE Latin1_General_BIN2 NOT NULL,
     method NVARCHAR(20) NOT NULL,
     job_id NVARCHAR(18) COLLATE Latin1_General_BIN2,
     state NVARCHAR(20) NOT NULL,
@@ -140,7 +140,7 @@ CREATE TABLE sync_batches (
 CREATE TABLE sync_batch_records (
     plan_hash NVARCHAR(64) NOT NULL,
     batch_number INT NOT NULL,
-    object_name NVARCHAR(80) COLLATE Latin1_General_BIN2 NOT NULL,
+    object_name NVARCHAR(60) COLLATE Latin1_General_BIN2 NOT NULL,
     external_id NVARCHAR(255) COLLATE Latin1_General_BIN2 NOT NULL,
     CONSTRAINT pk_sync_batch_records PRIMARY KEY (plan_hash, batch_number, external_id)
 );
@@ -148,7 +148,7 @@ CREATE TABLE sync_batch_records (
 -- What became of each record of a plan. status: succeeded, failed, skipped.
 CREATE TABLE sync_outcomes (
     plan_hash NVARCHAR(64) NOT NULL,
-    object_name NVARCHAR(80) COLLATE Latin1_General_BIN2 NOT NULL,
+    object_name NVARCHAR(60) COLLATE Latin1_General_BIN2 NOT NULL,
     external_id NVARCHAR(255) COLLATE Latin1_General_BIN2 NOT NULL,
     status NVARCHAR(20) NOT NULL,
     record_id NVARCHAR(18) COLLATE Latin1_General_BIN2,
@@ -162,9 +162,9 @@ CREATE TABLE sync_outcomes (
 -- Values that Salesforce refused while the rest of their record was written.
 CREATE TABLE sync_refused_values (
     plan_hash NVARCHAR(64) NOT NULL,
-    object_name NVARCHAR(80) COLLATE Latin1_General_BIN2 NOT NULL,
+    object_name NVARCHAR(60) COLLATE Latin1_General_BIN2 NOT NULL,
     external_id NVARCHAR(255) COLLATE Latin1_General_BIN2 NOT NULL,
-    field_name NVARCHAR(120) COLLATE Latin1_General_BIN2 NOT NULL,
+    field_name NVARCHAR(60) COLLATE Latin1_General_BIN2 NOT NULL,
     error_code NVARCHAR(100) NOT NULL,
     message NVARCHAR(400),
     CONSTRAINT pk_sync_refused_values PRIMARY KEY (plan_hash, object_name, external_id, field_name)
@@ -178,9 +178,9 @@ CREATE TABLE passing_codes (
 
 -- What failed for good: not planned again until the value to be written is another one, or a person says so.
 CREATE TABLE dead_letters (
-    object_name NVARCHAR(80) COLLATE Latin1_General_BIN2 NOT NULL,
+    object_name NVARCHAR(60) COLLATE Latin1_General_BIN2 NOT NULL,
     external_id NVARCHAR(255) COLLATE Latin1_General_BIN2 NOT NULL,
-    field_name NVARCHAR(120) COLLATE Latin1_General_BIN2 NOT NULL,
+    field_name NVARCHAR(60) COLLATE Latin1_General_BIN2 NOT NULL,
     operation NVARCHAR(20) NOT NULL,
     after_value NVARCHAR(MAX) COLLATE Latin1_General_BIN2,
     error_code NVARCHAR(100) NOT NULL,
@@ -193,9 +193,9 @@ CREATE TABLE dead_letters (
 -- Changes that succeeded and are not what the org was found to hold when it was read back.
 CREATE TABLE read_back_differences (
     plan_hash NVARCHAR(64) NOT NULL,
-    object_name NVARCHAR(80) COLLATE Latin1_General_BIN2 NOT NULL,
+    object_name NVARCHAR(60) COLLATE Latin1_General_BIN2 NOT NULL,
     external_id NVARCHAR(255) COLLATE Latin1_General_BIN2 NOT NULL,
-    field_name NVARCHAR(120) COLLATE Latin1_General_BIN2 NOT NULL,
+    field_name NVARCHAR(60) COLLATE Latin1_General_BIN2 NOT NULL,
     sent_value NVARCHAR(MAX),
     found_value NVARCHAR(MAX),
     CONSTRAINT pk_read_back_differences PRIMARY KEY (plan_hash, object_name, external_id, field_name)
@@ -204,9 +204,9 @@ CREATE TABLE read_back_differences (
 -- One row for each planned change (the grain of sync_plan) of every plan that was carried out.
 CREATE TABLE salesforce_sync_results (
     plan_hash NVARCHAR(64) NOT NULL,
-    object_name NVARCHAR(80) COLLATE Latin1_General_BIN2 NOT NULL,
+    object_name NVARCHAR(60) COLLATE Latin1_General_BIN2 NOT NULL,
     external_id NVARCHAR(255) COLLATE Latin1_General_BIN2 NOT NULL,
-    field_name NVARCHAR(120) COLLATE Latin1_General_BIN2 NOT NULL,
+    field_name NVARCHAR(60) COLLATE Latin1_General_BIN2 NOT NULL,
     operation NVARCHAR(20) NOT NULL,
     status NVARCHAR(20) NOT NULL,
     record_id NVARCHAR(18) COLLATE Latin1_General_BIN2,
