@@ -16,8 +16,13 @@ from memsync_assets.contacts.legal_entities import roll_up_legal_entities
 from memsync_assets.contacts.normalize import normalize_contacts
 from memsync_assets.landing.take_in import Applied, pending_loads, take_in
 from memsync_assets.local_org.server import LocalOrg
-from memsync_assets.mart.engine import Mart
+from memsync_assets.mart.dialects import Kind, kind_of
+from memsync_assets.mart.duckdb_mart import DuckDBMart
+from memsync_assets.mart.engine import Mart, Parameters, Storage
 from memsync_assets.mart.lineage import schema_tables
+from memsync_assets.mart.queries import Query, read_query
+from memsync_assets.mart.schema import migrate
+from memsync_assets.mart.script import PARAMETER_TYPES, STORAGES, storage_of
 from memsync_assets.parity.comparison import compare_membership
 from memsync_assets.parity.ledger import bring_ledger_up_to
 from memsync_assets.salesforce.apply import apply_plan
@@ -42,6 +47,21 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for load_date in LOAD_DATES:
         sample.write(load_date)
     return sample.landing
+
+
+class _RememberingMart(DuckDBMart):
+    """A mart that remembers how each query was stored, and the kinds of its parameters."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stored: set[tuple[str, Storage]] = set()
+        self.kinds: set[tuple[str, Kind]] = set()
+
+    def store(self, query: Query, storage: Storage, parameters: Parameters | None = None) -> int:
+        self.stored.add((query.name, storage))
+        given = parameters or {}
+        self.kinds |= {(name, kind_of(given[name])) for name in query.parameters}
+        return super().store(query, storage, parameters)
 
 
 def _run(mart: Mart, project: Project, org: Org) -> None:
@@ -86,7 +106,9 @@ def test_every_table_is_the_same_on_every_engine(
 ) -> None:
     settings = load_settings()
     settings = settings.model_copy(update={"salesforce": Salesforce(target="local", breaker=_NO_BREAKER)})
-    marts = {name: open_engine(name) for name in ("duckdb", engine)}
+    embedded = _RememberingMart()
+    migrate(embedded)
+    marts: dict[str, Mart] = {"duckdb": embedded, engine: open_engine(engine)}
     for name, mart in marts.items():
         project = Project(settings, Home(tmp_path / name), sample)
         with LocalOrg(tmp_path / f"{name}.sqlite") as served:
@@ -101,3 +123,16 @@ def test_every_table_is_the_same_on_every_engine(
         if not expected:
             empty.add(table)
     assert len(schema_tables()) - len(empty) > 40, f"tables that nothing was put into: {sorted(empty)}"
+    _assert_that_the_script_stores_alike(embedded)
+    embedded.close()
+
+
+def _assert_that_the_script_stores_alike(mart: _RememberingMart) -> None:
+    """The procedures of `memsync mart script` store as the assets do, with parameters of the same types."""
+    for name, storage in mart.stored:
+        assert storage_of(read_query(name)) == storage, name
+    assert {name for name, _ in mart.stored} >= set(STORAGES) - {"salesforce/dead_letters"}
+    types = {"date": "DATE", "timestamp": "DATETIME2(6)", "whole": "BIGINT"}
+    for name, kind in mart.kinds:
+        if kind != "null":
+            assert PARAMETER_TYPES.get(name) == types.get(kind), name
