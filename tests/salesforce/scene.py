@@ -124,9 +124,17 @@ class Scene:
         requests.delete(f"{self.served.url}/control/faults", timeout=30)
 
     def empty_the_org(self) -> None:
+        """Leave nothing behind, not even in the recycle bin: the next test's snapshots would read it."""
         self.no_faults()
         for sobject in ("Contact", "Account"):
             ids = [row["Id"] for row in self.rows(f"SELECT Id FROM {sobject}")]
-            for at in range(0, len(ids), 200):
-                given = {"ids": ",".join(ids[at : at + 200])}
-                self.org.call("DELETE", "/composite/sobjects", repeatable=False, params=given)
+            if ids:
+                self._hard_delete(sobject, ids)
+
+    def _hard_delete(self, sobject: str, ids: Sequence[str]) -> None:
+        asked = {"object": sobject, "operation": "hardDelete"}
+        job = f"/jobs/ingest/{self.org.call('POST', '/jobs/ingest', repeatable=False, json=asked).json()['id']}"
+        self.org.call("PUT", f"{job}/batches", repeatable=False, data="\n".join(["Id", *ids]).encode())
+        self.org.call("PATCH", job, repeatable=False, json={"state": "UploadComplete"})
+        while self.org.call("GET", job, repeatable=True).json()["state"] != "JobComplete":
+            pass

@@ -24,24 +24,31 @@ from tests.salesforce.test_sync import all_went_well
 PEOPLE = 240
 
 
+def name(number: int) -> str:
+    """A name with all that breaks a line or a cell somewhere."""
+    return f'Last,\n\u2028\u0085 "{number}"'
+
+
 @pytest.fixture
 def crowd(scene: Scene) -> Scene:
     scene.set(bulk_above=100, breaker={"default": {"changed_share": 1.0, "removals": 1000}})
     scene.group("001")
     scene.group("002")
-    for number in range(PEOPLE):
-        scene.put(
-            "persons",
+    scene.put(
+        "persons",
+        *(
             {
                 "person_id": f"P{number:03}",
                 "first_name": "Ann",
-                "last_name": f'Last,\n\u2028\u0085 "{number}"',
+                "last_name": name(number),
                 "title": "Boss",
                 "email_status": "none",
                 "is_active": "Y",
                 "contact_count": 1,
-            },
-        )
+            }
+            for number in range(PEOPLE)
+        ),
+    )
     scene.do("""INSERT INTO person_roles (person_id, source_system, group_id, role_code, is_primary)
         SELECT person_id, 'a', '001', 'BROKER', 'Y' FROM persons""")
     return scene
@@ -52,7 +59,7 @@ def test_a_job_does_what_collections_do(crowd: Scene) -> None:
     assert all_went_well(counts), counts
     assert counts.write_calls == 2 + 2  # accounts in two waves by Collections; one job each for the other objects
     names = {row["LastName"] for row in crowd.rows("SELECT LastName FROM Contact")}
-    assert names == {f'Last,\n\u2028\u0085 "{number}"' for number in range(PEOPLE)}
+    assert names == {name(number) for number in range(PEOPLE)}
     assert len(crowd.rows("SELECT Id FROM AccountContactRelation WHERE Relation_Key__c != null")) == PEOPLE
     assert crowd.plan().changes == 0
 
