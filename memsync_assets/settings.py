@@ -35,12 +35,27 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Extraction(Section):
+    """How the loads of a system are read from its database, by queries in that database's own SQL.
+
+    A query may use `:load_id`, `:as_of`, `:cutoff_at`, and, in `changes`, `:since`: the cutoff_at of the load before.
+    """
+
+    connection_variable: str = Field(description="environment variable with an ODBC connection string")
+    loads: str = Field(description="SELECT load_id, as_of, cutoff_at of the loads that are complete")
+    tables: dict[str, str] = Field(description="for each table of a full load, its SELECT")
+    changes: dict[str, str] = Field(
+        default_factory=dict, description="for each table of a delta, its SELECT with the column `change`"
+    )
+
+
 class System(Section):
     """A system that delivers loads. One that is not configured is known by its first load."""
 
     role: Role
     priority: int = Field(default=100, description="survivorship: the lower number wins")
     owner: str = Field(default="data-engineering", description="who answers for its loads")
+    extraction: Extraction | None = Field(default=None, description="where it delivers no files: its database")
 
 
 class Scope(Section):
@@ -178,6 +193,11 @@ class Home:
     def quarantine(self) -> Path:
         """Refused loads, each with its reason.json."""
         return self.root / "quarantine"
+
+    @property
+    def extracted(self) -> Path:
+        """What was extracted over ODBC: the manifest of each load."""
+        return self.root / "extracted"
 
     @property
     def org(self) -> Path:

@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, datetime
-from decimal import Decimal
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import pyarrow as pa
 import pyodbc
@@ -27,24 +26,14 @@ from memsync_assets.mart.engine import (
     Parameters,
     Storage,
 )
+from memsync_assets.mart.odbc_rows import batches_of, schema_of
 from memsync_assets.mart.queries import Query
 from memsync_assets.mart.server_errors import readable
 
-_FETCHED_ROWS = 50_000
 _TRIES = 5
 #: So many new rows change how a table is best read.
 _MANY_ROWS = 10_000
 _Result = TypeVar("_Result")
-
-_ARROW = {
-    str: pa.string(),
-    int: pa.int64(),
-    float: pa.float64(),
-    bool: pa.bool_(),
-    date: pa.date32(),
-    datetime: pa.timestamp("us"),
-    bytes: pa.binary(),
-}
 
 
 class Server(Protocol):
@@ -129,7 +118,9 @@ class ServerMart:
 
         def read() -> pa.Table:
             with self._guarded():
-                return _to_arrow(self._run(sql, parameters))
+                cursor = self._run(sql, parameters)
+                schema = schema_of(cursor)
+                return pa.Table.from_batches(list(batches_of(cursor, schema)), schema)
 
         return self._whole(read)
 
@@ -291,26 +282,3 @@ def _bound(value: object) -> str:
     if isinstance(value, datetime):
         return value.isoformat(sep=" ", timespec="microseconds")
     return value.isoformat() if isinstance(value, date) else str(value)
-
-
-def _to_arrow(cursor: pyodbc.Cursor) -> pa.Table:
-    names = [column[0] for column in cursor.description]
-    kinds = [column[1] for column in cursor.description]
-    batches: list[list[tuple[Any, ...]]] = []
-    while rows := cursor.fetchmany(_FETCHED_ROWS):
-        batches.append(list(zip(*rows, strict=True)))
-    columns = []
-    for position, kind in enumerate(kinds):
-        chunks = [batch[position] for batch in batches]
-        columns.append(_whole_numbers(chunks) if kind is Decimal else _chunked(chunks, _ARROW[kind]))
-    return pa.Table.from_arrays(columns, names=names)
-
-
-def _chunked(chunks: list[tuple[Any, ...]], kind: pa.DataType) -> pa.ChunkedArray:
-    return pa.chunked_array([pa.array(chunk, kind) for chunk in chunks], kind)
-
-
-def _whole_numbers(chunks: list[tuple[Decimal | None, ...]]) -> pa.ChunkedArray:
-    """The mart keeps no decimals: one is a server's type for a sum of whole numbers."""
-    whole = [tuple(None if value is None else int(value) for value in chunk) for chunk in chunks]
-    return _chunked(whole, pa.int64())

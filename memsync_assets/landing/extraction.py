@@ -1,0 +1,224 @@
+"""Loads of systems that deliver no files: read over ODBC into the landing folder, so that there is one way in.
+
+A load is extracted when the system's own load-control query says that it is complete, once, table by table. A table is
+renamed into place when it is whole; what an interrupted extraction has finished is not read again. The manifest comes
+last. What becomes of the load then is the concern of `take_in`, as with any other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pyodbc
+
+from memsync_assets.landing.manifest import MANIFEST, Manifest, parse_manifest
+from memsync_assets.mart.odbc_rows import batches_of, schema_of
+from memsync_assets.settings import Extraction, MemsyncError, Project
+
+_PARAMETER = re.compile(r"'(?:[^']|'')*'|(?<![:\w]):(load_id|as_of|cutoff_at|since)\b")
+_LOAD_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:+-]{0,99}")
+
+
+@dataclass(frozen=True)
+class ReadyLoad:
+    """A load that the system calls complete and that was not extracted yet."""
+
+    system: str
+    load_id: str
+    as_of: date
+    cutoff_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Extracted:
+    """A load that is in the landing folder now. rows: by table."""
+
+    load: ReadyLoad
+    kind: str
+    rows: dict[str, int]
+
+
+def extract_new_loads(project: Project) -> list[Extracted]:
+    """Extract every complete load of every system that has an extraction, in the order in which they apply.
+
+    Raises:
+        MemsyncError: a connection or a query failed; what is finished is kept, and the next call goes on from there.
+    """
+    done = []
+    for system, settings in sorted(project.settings.systems.items()):
+        if settings.extraction is None:
+            continue
+        with _connection(system, settings.extraction) as connection:
+            for load in _ready(connection, project, system, settings.extraction):
+                done.append(_extract(connection, project, settings.extraction, load))
+    return done
+
+
+def ready_loads(project: Project, system: str) -> list[ReadyLoad]:
+    """The loads of a system that wait to be extracted: what a sensor asks."""
+    extraction = project.settings.systems[system].extraction
+    if extraction is None:
+        return []
+    with _connection(system, extraction) as connection:
+        return _ready(connection, project, system, extraction)
+
+
+@contextmanager
+def _connection(system: str, extraction: Extraction) -> Iterator[pyodbc.Connection]:
+    """A connection that reads. A driver's text may quote values or the password: it goes no further."""
+    given = os.environ.get(extraction.connection_variable)
+    if not given:
+        raise MemsyncError(
+            f"systems.{system}.extraction: set {extraction.connection_variable} in the environment to the ODBC"
+            " connection string of its database"
+        )
+    try:
+        connection = pyodbc.connect(given, autocommit=True)
+        try:
+            yield connection
+        finally:
+            connection.close()
+    except pyodbc.Error as error:
+        state = error.args[0] if error.args else "HY000"
+        raise MemsyncError(
+            f"systems.{system}.extraction: its database cannot be read (SQLSTATE {state}). Look at the connection"
+            f" string in {extraction.connection_variable} and at the queries; run again to go on."
+        ) from None
+
+
+def _ready(connection: pyodbc.Connection, project: Project, system: str, extraction: Extraction) -> list[ReadyLoad]:
+    cursor = connection.execute(extraction.loads)
+    names = [column[0].lower() for column in cursor.description]
+    if missing := {"load_id", "as_of", "cutoff_at"} - set(names):
+        raise MemsyncError(f"systems.{system}.extraction.loads: gives no column {', '.join(sorted(missing))}")
+    known = {path.stem for path in (project.home.extracted / system).glob("*.json")}
+    rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    loads = [ReadyLoad(system, str(r["load_id"]).strip(), _day(r["as_of"]), _utc(r["cutoff_at"])) for r in rows]
+    if any(not _LOAD_ID.fullmatch(load.load_id) for load in loads):
+        raise MemsyncError(
+            f"systems.{system}.extraction.loads: a load_id must be letters, digits and _ . : + -, at most 100"
+        )
+    return sorted((load for load in loads if load.load_id not in known), key=lambda load: load.load_id)
+
+
+def _day(value: object) -> date:
+    return value.date() if isinstance(value, datetime) else date.fromisoformat(str(value))
+
+
+def _utc(value: object) -> datetime | None:
+    """A moment of the control table is UTC, as those of the loads are."""
+    if value is None:
+        return None
+    moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _extract(connection: pyodbc.Connection, project: Project, extraction: Extraction, load: ReadyLoad) -> Extracted:
+    folder = project.landing / load.system / load.load_id
+    remembered = project.home.extracted / load.system / f"{load.load_id}.json"
+    since = _since(project, load)
+    delta = bool(extraction.changes) and since is not None
+    if not (folder / MANIFEST).exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        given = {
+            "load_id": load.load_id,
+            "as_of": load.as_of,
+            "cutoff_at": _naive(load.cutoff_at),
+            "since": _naive(since),
+        }
+        queries = extraction.changes if delta else extraction.tables
+        for table, sql in queries.items():
+            _read_table(connection, folder, table, sql, given)
+        _write(folder / MANIFEST, _manifest(folder, load, list(queries), "delta" if delta else "full"))
+    content = (folder / MANIFEST).read_bytes()
+    remembered.parent.mkdir(parents=True, exist_ok=True)
+    _write(remembered, content)
+    manifest = parse_manifest(content)
+    return Extracted(load, manifest.kind, {name: t.files[0].rows for name, t in manifest.tables.items()})
+
+
+def _since(project: Project, load: ReadyLoad) -> datetime | None:
+    """The watermark: up to where the load before this one was read."""
+    earlier = [path for path in (project.home.extracted / load.system).glob("*.json") if path.stem < load.load_id]
+    return _remembered(max(earlier)).cutoff_at if earlier else None
+
+
+def _remembered(path: Path) -> Manifest:
+    return parse_manifest(path.read_bytes())
+
+
+def _naive(moment: datetime | None) -> datetime | None:
+    return moment.astimezone(UTC).replace(tzinfo=None) if moment else None
+
+
+def _bind(sql: str, given: dict[str, object]) -> tuple[str, list[object]]:
+    """Named parameters by position; what is within quotes stays."""
+    values: list[object] = []
+
+    def mark(match: re.Match[str]) -> str:
+        if match[1] is None:
+            return match[0]
+        values.append(given[match[1]])
+        return "?"
+
+    return _PARAMETER.sub(mark, sql), values
+
+
+def _file(folder: Path, table: str) -> Path:
+    return folder / f"{table}-0001.parquet"
+
+
+def _read_table(connection: pyodbc.Connection, folder: Path, table: str, sql: str, given: dict[str, object]) -> None:
+    path = _file(folder, table)
+    if path.exists():
+        return
+    text, values = _bind(sql, given)
+    cursor = connection.execute(text, values)
+    schema = schema_of(cursor)
+    partial = folder / f".{path.name}.partial"
+    with pq.ParquetWriter(partial, schema) as writer:
+        for batch in batches_of(cursor, schema):
+            writer.write_batch(batch)
+    _settle(partial, path)
+
+
+def _manifest(folder: Path, load: ReadyLoad, tables: list[str], kind: str) -> bytes:
+    files = {}
+    for table in tables:
+        path = _file(folder, table)
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        rows = pq.read_metadata(path).num_rows
+        files[table] = {"files": [{"name": path.name, "rows": rows, "sha256": digest}]}
+    content = {
+        "contract": 1,
+        "system": load.system,
+        "load_id": load.load_id,
+        "kind": kind,
+        "as_of": load.as_of.isoformat(),
+        "cutoff_at": load.cutoff_at.isoformat() if load.cutoff_at else None,
+        "tables": files,
+    }
+    return json.dumps(content, indent=1).encode()
+
+
+def _write(path: Path, content: bytes) -> None:
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_bytes(content)
+    _settle(partial, path)
+
+
+def _settle(partial: Path, path: Path) -> None:
+    """A file appears whole, and on the disk, or not at all."""
+    with partial.open("rb") as file:
+        os.fsync(file.fileno())
+    partial.replace(path)
