@@ -116,7 +116,7 @@ def test_a_refused_load_ends_with_4_and_the_rest_goes_on(landing: Landing, confi
 
 def test_wrong_use_is_refused_without_a_traceback(landing: Landing, config: Path, tmp_path: Path) -> None:
     with pytest.raises(MemsyncError, match="there is no such folder"):
-        cli.run(landing=tmp_path / "nowhere", home=tmp_path / "h", config=config, as_of=None, plan_only=False, exact=False)
+        cli.run(tmp_path / "nowhere", home=tmp_path / "h", config=config)
     assert CliRunner().invoke(cli.app, ["run"]).exit_code == 2
     assert CliRunner().invoke(cli.app, ["run", "--as-of", "20.11.2026"]).exit_code == 2
 

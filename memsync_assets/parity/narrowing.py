@@ -26,7 +26,6 @@ _ACTIVE = """
 """
 _MEMBER = "hash(m.source_system, m.member_id)"
 _ROW = "hash(m.source_system, m.member_id, m.group_id, m.state_code, m.plan_code, m.effective_date, m.termination_date)"
-_SEGMENT = "m.source_system, m.group_id, m.state_code, m.plan_code"
 _COLUMNS = "source_system, member_id, group_id, state_code, plan_code, effective_date, termination_date"
 
 
@@ -36,6 +35,12 @@ class Narrowing:
     def __init__(self, mart: DuckDBMart, reconciliation: str, as_of: date) -> None:
         self._run = mart.connection.execute
         self._as_of = as_of
+        by_plan = "SELECT COUNT(*) FROM reconciliation_levels WHERE reconciliation = $reconciliation AND by_plan = 'Y'"
+        # Few reconciliations count by plan, and plans multiply the segments.
+        plan = (
+            "m.plan_code" if self._count(by_plan, {"reconciliation": reconciliation}) else "NULL::VARCHAR AS plan_code"
+        )
+        self._segment = f"m.source_system, m.group_id, m.state_code, {plan}"
         scope = "FROM reconciliation_scope WHERE reconciliation = $reconciliation AND as_of = $as_of"
         self._run(
             f"CREATE OR REPLACE TEMP TABLE parity_scope AS SELECT source_system, group_id {scope}",
@@ -79,8 +84,8 @@ class Narrowing:
     def _sum_up_source(self) -> None:
         """Buckets of the source, and which of them hold a member with several rows.
 
-        64 marks a bucket say that its members are all different when they fall on different marks; the other buckets'
-        rows are counted by member.
+        Two rows of 64 marks a bucket say that its members are all different when they fall on different marks of
+        either row; only the other buckets' rows are counted by member.
         """
         active = _ACTIVE.format(table="source_members")
         given = {"as_of": self._as_of}
@@ -89,7 +94,8 @@ class Narrowing:
             CREATE OR REPLACE TEMP TABLE parity_source_buckets AS
             SELECT
                 {_MEMBER} >> {self._shift} AS bucket, COUNT(*) AS row_count, SUM({_ROW}) AS hash_sum,
-                bit_count(bit_or(1::UBIGINT << ({_MEMBER} & 63)::INTEGER)) < COUNT(*) AS has_repeats
+                bit_count(bit_or(1::UBIGINT << ({_MEMBER} & 63)::INTEGER)) < COUNT(*)
+                AND bit_count(bit_or(1::UBIGINT << (({_MEMBER} >> 6) & 63)::INTEGER)) < COUNT(*) AS has_repeats
             {active} GROUP BY ALL
             """,
             given,
@@ -110,7 +116,7 @@ class Narrowing:
     def _sum_up_segments(self, side: str, table: str, more: str, parameters: dict[str, object] | None = None) -> None:
         self._run(
             f"CREATE OR REPLACE TEMP TABLE parity_segments_{side} AS"
-            f" SELECT {_SEGMENT}, COUNT(*) AS row_count {_ACTIVE.format(table=table)} {more} GROUP BY ALL",
+            f" SELECT {self._segment}, COUNT(*) AS row_count {_ACTIVE.format(table=table)} {more} GROUP BY ALL",
             parameters or {"as_of": self._as_of},
         )
 
@@ -121,5 +127,5 @@ class Narrowing:
             parameters,
         )
 
-    def _count(self, sql: str) -> int:
-        return int(self._run(sql).fetchall()[0][0])
+    def _count(self, sql: str, parameters: dict[str, object] | None = None) -> int:
+        return int(self._run(sql, parameters).fetchall()[0][0])

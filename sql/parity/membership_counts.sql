@@ -45,7 +45,7 @@ explained AS (
     GROUP BY m.level, m.source_system, m.group_id, m.state_code, m.plan_code
 ),
 
-varied AS (
+stacked AS (
     SELECT
         c.level,
         c.source_system,
@@ -54,20 +54,61 @@ varied AS (
         c.plan_code,
         c.source_count,
         c.downstream_count,
-        c.downstream_count - c.source_count AS variance,
-        COALESCE(e.in_flight, 0) AS in_flight,
-        COALESCE(e.in_flight_variance, 0) AS in_flight_variance,
-        COALESCE(e.findings, 0) AS findings,
-        COALESCE(e.explained_variance, 0) AS explained_variance,
-        ABS(c.downstream_count - c.source_count - COALESCE(e.in_flight_variance, 0)) AS held
+        0 AS in_flight,
+        0 AS in_flight_variance,
+        0 AS findings,
+        0 AS explained_variance
     FROM cell_counts AS c
-    LEFT OUTER JOIN explained AS e
-        ON
-            c.level = e.level
-            AND c.source_system = e.source_system
-            AND (c.group_id = e.group_id OR (c.group_id IS NULL AND e.group_id IS NULL))
-            AND (c.state_code = e.state_code OR (c.state_code IS NULL AND e.state_code IS NULL))
-            AND (c.plan_code = e.plan_code OR (c.plan_code IS NULL AND e.plan_code IS NULL))
+    UNION ALL
+    SELECT
+        e.level,
+        e.source_system,
+        e.group_id,
+        e.state_code,
+        e.plan_code,
+        0 AS source_count,
+        0 AS downstream_count,
+        e.in_flight,
+        e.in_flight_variance,
+        e.findings,
+        e.explained_variance
+    FROM explained AS e
+),
+
+summed AS (
+    SELECT
+        t.level,
+        t.source_system,
+        t.group_id,
+        t.state_code,
+        t.plan_code,
+        SUM(t.source_count) AS source_count,
+        SUM(t.downstream_count) AS downstream_count,
+        SUM(t.downstream_count) - SUM(t.source_count) AS variance,
+        SUM(t.in_flight) AS in_flight,
+        SUM(t.in_flight_variance) AS in_flight_variance,
+        SUM(t.findings) AS findings,
+        SUM(t.explained_variance) AS explained_variance
+    FROM stacked AS t
+    GROUP BY t.level, t.source_system, t.group_id, t.state_code, t.plan_code
+),
+
+varied AS (
+    SELECT
+        u.level,
+        u.source_system,
+        u.group_id,
+        u.state_code,
+        u.plan_code,
+        u.source_count,
+        u.downstream_count,
+        u.variance,
+        u.in_flight,
+        u.in_flight_variance,
+        u.findings,
+        u.explained_variance,
+        ABS(u.variance - u.in_flight_variance) AS held
+    FROM summed AS u
 )
 
 SELECT
@@ -79,9 +120,9 @@ SELECT
     v.group_id,
     v.state_code,
     v.plan_code,
-    v.source_count,
-    v.downstream_count,
-    v.variance,
+    CAST(v.source_count AS BIGINT) AS source_count,
+    CAST(v.downstream_count AS BIGINT) AS downstream_count,
+    CAST(v.variance AS BIGINT) AS variance,
     CASE
         WHEN v.source_count > 0 THEN CAST(100 * v.variance AS DOUBLE PRECISION) / v.source_count
     END AS variance_pct,

@@ -1,0 +1,170 @@
+"""How long a comparison of members takes, beside what it cannot be faster than and what others take.
+
+    python benchmarks/parity.py [--members 10000000] [--differences 0.002] [--memory 2GB] [--peers]
+
+Makes a source and three downstream systems of that many members (5,000 groups of Zipf sizes, rows shuffled), changes a
+share of the downstream members in known ways, and measures in one process and one run: scanning the compared columns of
+the same rows in Parquet files and in the mart, `compare_membership`, and, with --peers, datacompy (polars) for one
+downstream system. The findings are held against what was changed. Prints seconds, ratios to the Parquet scan, peak RSS.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import duckdb
+
+from memsync_assets.mart.duckdb_mart import DuckDBMart
+from memsync_assets.mart.schema import migrate
+from memsync_assets.parity.comparison import compare_membership
+from memsync_assets.settings import Reconciliation, Scope, Settings
+
+AS_OF = date(2026, 11, 20)
+SYSTEMS = ("billing", "care_management", "claims")
+COLUMNS = "source_system, member_id, group_id, state_code, plan_code, effective_date, termination_date"
+
+_SOURCE = """
+CREATE TABLE source AS
+SELECT
+    'foundation_ca' AS source_system,
+    'M' || lpad(i::VARCHAR, 9, '0') AS member_id,
+    'G' || lpad(((5000 * power((hash(i, 1) % 1000000) / 1e6, 3))::INTEGER)::VARCHAR, 5, '0') AS group_id,
+    ['CA', 'TX', 'IL', 'NY', 'WA'][(1 + hash(i, 2) % 5)::INTEGER] AS state_code,
+    'P' || (hash(i, 3) % 12)::VARCHAR AS plan_code,
+    DATE '2020-01-01' + (hash(i, 4) % 2000)::INTEGER AS effective_date,
+    CASE WHEN hash(i, 5) % 50 = 0 THEN DATE '2027-01-01' END AS termination_date
+FROM range({members}) AS t (i)
+ORDER BY hash(i, 6)
+"""
+#: The kind of a changed member follows from its hash: five kinds in turn.
+_DOWNSTREAM = """
+CREATE TABLE {system} AS
+WITH marked AS (
+    SELECT *, CASE WHEN hash(member_id, '{system}') % 1000000 < {share} * 1000000
+        THEN (hash(member_id, '{system}', 7) % 5)::INTEGER ELSE -1 END AS change
+    FROM source
+)
+SELECT
+    source_system,
+    CASE WHEN change = 1 THEN member_id || 'X' ELSE member_id END AS member_id,
+    CASE WHEN change = 2 THEN 'G99999' ELSE group_id END AS group_id,
+    state_code,
+    CASE WHEN change = 3 THEN 'P99' ELSE plan_code END AS plan_code,
+    CASE WHEN change = 4 THEN effective_date - 1 ELSE effective_date END AS effective_date,
+    termination_date
+FROM marked
+WHERE change <> 0
+ORDER BY hash(member_id, '{system}', 8)
+"""
+
+
+def timed(what: str, run: Callable[[], object], scan: float | None = None) -> float:
+    """Run, print and return seconds."""
+    begun = time.perf_counter()
+    run()
+    taken = time.perf_counter() - begun
+    ratio = f"{taken / scan:7.1f} x scan" if scan else ""
+    print(f"{what:<58}{taken:8.2f} s {ratio}", flush=True)
+    return taken
+
+
+def prepare(folder: Path, members: int, share: float) -> dict[str, int]:
+    """Write Parquet files and the mart. Returns the findings that are due, by kind."""
+    work = duckdb.connect(str(folder / "work.duckdb"), config={"memory_limit": "4GB"})
+    work.execute(_SOURCE.format(members=members))
+    work.execute(f"COPY source TO '{folder}/source.parquet'")
+    due: dict[str, int] = {}
+    kinds = {0: "missing", 2: "wrong_group", 3: "wrong_plan", 4: "stale_dates"}
+    for system in SYSTEMS:
+        work.execute(_DOWNSTREAM.format(system=system, share=share))
+        work.execute(f"COPY {system} TO '{folder}/{system}.parquet'")
+        changed = work.execute(
+            f"SELECT (hash(member_id, '{system}', 7) % 5)::INTEGER AS change, COUNT(*) FROM source"
+            f" WHERE hash(member_id, '{system}') % 1000000 < {share} * 1000000 GROUP BY ALL"
+        ).fetchall()
+        for change, count in changed:
+            for kind in ("missing", "extra") if change == 1 else (kinds[change],):
+                due[kind] = due.get(kind, 0) + count
+    work.close()
+    (folder / "work.duckdb").unlink()
+    mart = DuckDBMart(folder / "mart.duckdb", "4GB")
+    migrate(mart)
+    run = mart.connection.execute
+    run(f"INSERT INTO source_members ({COLUMNS}) FROM (SELECT {COLUMNS} FROM '{folder}/source.parquet')")
+    run("INSERT INTO employer_groups (source_system, group_id, group_name, ihm_indicator)"
+        " SELECT DISTINCT source_system, group_id, group_id, 'Y' FROM source_members"
+        " UNION ALL SELECT 'foundation_ca', 'G99999', 'none', 'Y'")  # fmt: skip
+    loads = [("foundation_ca", "source"), *((system, "downstream") for system in SYSTEMS)]
+    for system, role in loads:
+        run("INSERT INTO loads VALUES (?, '1', ?, 'full', ?, NULL, 1, '0', now()::TIMESTAMP)", [system, role, AS_OF])
+    for system in SYSTEMS:
+        run(f"INSERT INTO downstream_members (downstream_system, {COLUMNS})"
+            f" SELECT '{system}', {COLUMNS} FROM '{folder}/{system}.parquet'")  # fmt: skip
+    mart.close()
+    return due
+
+
+def peers(folder: Path) -> None:
+    """One downstream system by datacompy on polars, if it is installed."""
+    try:
+        import datacompy
+        import polars
+    except ImportError:
+        print("datacompy and polars are not installed: pip install datacompy polars")
+        return
+    left, right = (polars.read_parquet(folder / f"{name}.parquet") for name in ("source", SYSTEMS[0]))
+    timed(
+        "datacompy (polars), ONE downstream system",
+        lambda: datacompy.PolarsCompare(left, right, join_columns=["source_system", "member_id"]).report(),
+    )
+
+
+def main() -> None:
+    """Measure."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--members", type=int, default=10_000_000)
+    parser.add_argument("--differences", type=float, default=0.002)
+    parser.add_argument("--memory", default="2GB")
+    parser.add_argument("--exact", action="store_true", help="also compare every row")
+    parser.add_argument("--peers", action="store_true")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        due = prepare(folder, asked.members, asked.differences)
+        print(f"{asked.members:,} members, 3 downstream systems, {asked.differences:.1%} changed, {asked.memory}")
+        files = ", ".join(f"'{folder}/{system}.parquet'" for system in ("source", *SYSTEMS))
+        hashes = " , ".join(f"max({column})" for column in COLUMNS.split(", "))
+        reader = duckdb.connect(config={"memory_limit": asked.memory})
+        query = f"SELECT {hashes} FROM read_parquet([{files}])"
+        scan = min(
+            timed("scan of the compared columns, Parquet", lambda: reader.execute(query).fetchall()) for _ in range(3)
+        )
+        reader.close()
+        mart = DuckDBMart(folder / "mart.duckdb", asked.memory)
+        settings = Settings(reconciliations={"ihm": Reconciliation(scope=Scope(flagged=True))})
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        for _ in range(2):
+            timed(
+                "counts and all findings, three downstream systems",
+                lambda: compare_membership(mart, settings, AS_OF),
+                scan,
+            )
+        found = dict(mart.connection.execute("SELECT kind, COUNT(*) FROM discrepancies GROUP BY kind").fetchall())
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        print(f"findings {'as changed' if found == due else f'WRONG: {found}, due {due}'}: {sum(found.values()):,}")
+        print(f"peak RSS {peak / 1024:,.0f} MB (of which preparing {before / 1024:,.0f} MB)")
+        if asked.exact:
+            timed("the same, every row compared", lambda: compare_membership(mart, settings, AS_OF, exact=True), scan)
+        mart.close()
+        if asked.peers:
+            peers(folder)
+
+
+if __name__ == "__main__":
+    main()
