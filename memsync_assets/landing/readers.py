@@ -135,7 +135,14 @@ def _null(column: Column) -> str:
 
 
 def _trimmed(name: str) -> str:
-    return f"NULLIF(TRIM({_quoted(name)}, {_BLANKS}), '')"
+    """The text without blanks around it, null when nothing is left.
+
+    TRIM of a set of characters takes several times as long as all else that is done to a value: it is asked only when
+    the first or the last character is a blank, or no ASCII.
+    """
+    raw = _quoted(name)
+    ends = f"{raw} <= '!' OR {raw} >= chr(128) OR right({raw}, 1) <= '!' OR right({raw}, 1) >= chr(128)"
+    return f"NULLIF(CASE WHEN {ends} THEN TRIM({raw}, {_BLANKS}) ELSE {raw} END, '')"
 
 
 def _is_text(raw_type: str) -> bool:
