@@ -159,12 +159,15 @@ def test_bad_values_are_refused(client: Client, key: str, fields: dict[str, obje
 
 def test_a_unique_value_may_not_repeat_whatever_its_case(client: Client, key: str) -> None:
     """OBJ, custom field attributes; wording seen."""
-    first = account(client, key + "a")
-    status, code, message = client.error(
-        "POST", "/sobjects/Account", json={"Name": "x", "Membership_Key__c": key + "A"}
-    )
+    first = contact(client, key + "a")
+    status, code, message = client.error("POST", "/sobjects/Contact", json={"LastName": "x", "Person_Id__c": key + "A"})
     assert (status, code) == (400, "DUPLICATE_VALUE")
-    assert message == (f"duplicate value found: Membership_Key__c duplicates value on record with id: {first[:15]}")
+    assert message == (f"duplicate value found: Person_Id__c duplicates value on record with id: {first[:15]}")
+
+
+def test_a_unique_value_that_is_case_sensitive_may_repeat_in_another_case(client: Client, key: str) -> None:
+    """OBJ, custom field attributes: "Treat ABC and abc as different values"."""
+    assert account(client, key + "a") != account(client, key + "A")
 
 
 def test_a_deleted_record_is_gone_for_query_and_there_for_query_all(client: Client, key: str) -> None:
@@ -275,8 +278,8 @@ def test_collections_take_200_records_and_no_more(client: Client) -> None:
 
 def test_a_key_that_repeats_within_200_records_fails_for_all_of_them(client: Client, key: str) -> None:
     """SOAP, upsert: "if the key is matched multiple times, an error is generated"; wording seen."""
-    rows = [{"Membership_Key__c": f"{key}{at}", "Name": "x"} for at in ("a", "b", "A")]
-    answer = client.collection("PATCH", "/Account/Membership_Key__c", "Account", rows)
+    rows = [{"Person_Id__c": f"{key}{at}", "LastName": "x"} for at in ("a", "b", "A")]
+    answer = client.collection("PATCH", "/Contact/Person_Id__c", "Contact", rows)
     assert [one["success"] for one in answer] == [False, True, False]
     assert answer[2]["errors"][0]["statusCode"] == "DUPLICATE_VALUE"
     assert answer[2]["errors"][0]["message"].startswith("Duplicate external id specified: ")

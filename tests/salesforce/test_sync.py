@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date
 
+import pytest
+
 from memsync_assets.salesforce.apply import apply_plan
 from memsync_assets.salesforce.plan import make_plan
 from memsync_assets.salesforce.results import SyncCounts
+from memsync_assets.settings import MemsyncError
 from tests.salesforce.scene import Scene
 
 
@@ -245,3 +248,22 @@ def test_n_changed_records_take_as_few_calls_as_fit_200_each(scene: Scene) -> No
     scene.set(breaker={"default": {"changed_share": 1.0}})
     counts = scene.sync()
     assert (counts.succeeded, counts.write_calls) == (450, 3)
+
+
+def test_groups_that_differ_only_in_case_are_two_accounts(scene: Scene) -> None:
+    scene.group("a1")
+    scene.group("A1")
+    scene.person("P1", ["a1", "A1"])
+    assert all_went_well(scene.sync())
+    keys = {row["Membership_Key__c"] for row in scene.rows("SELECT Membership_Key__c FROM Account")}
+    assert keys == {"LE:E1", "GR:a:a1", "GR:a:A1"}
+    assert scene.plan().changes == 0
+
+
+def test_an_org_that_takes_them_for_one_is_said_so(scene: Scene) -> None:
+    scene.group("a1")
+    scene.group("A1")
+    key = scene.org.describe("Account").by_name["Membership_Key__c"]
+    scene.org.describe("Account").by_name["Membership_Key__c"] = key.model_copy(update={"caseSensitive": False})
+    with pytest.raises(MemsyncError, match="1 keys differ only in upper and lower case"):
+        scene.plan()
