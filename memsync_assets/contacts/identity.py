@@ -31,7 +31,7 @@ BLOCK_SIZE = 40
 RARE_NAME = 6
 #: Two contacts of one name at one place are one person when fewer others of the name than this are there by chance:
 #: the name's share of all contacts times the contacts of the place.
-CHANCE = 0.001
+CHANCE = 0.0005
 
 #: The parameters of the queries that find and judge pairs.
 LIMITS = {
@@ -114,7 +114,7 @@ def resolve_persons(mart: Mart, settings: Settings, decisions: Sequence[Decision
 
 def find_candidates(mart: Mart) -> int:
     """Make contact_evidence and candidate_pairs, names compared. Returns the number of pairs."""
-    for query in ("contact_evidence", "contact_numbers", "contact_places"):
+    for query in ("contact_evidence", "contact_numbers", "contact_places", "contact_blocks"):
         mart.store(read_query(f"contacts/{query}"), Replace(), LIMITS)
     pairs = mart.store(read_query("contacts/candidate_pairs"), Replace(), LIMITS)
     for kind in ("first", "last"):

@@ -11,6 +11,17 @@ WITH name_counts AS (
     GROUP BY c.first_key, c.last_key
 ),
 
+name_numbers AS (
+    SELECT
+        k.name_key,
+        CAST(ROW_NUMBER() OVER (ORDER BY k.name_key) AS BIGINT) AS name_number
+    FROM (
+        SELECT f.first_key AS name_key FROM name_counts AS f
+        UNION
+        SELECT l.last_key AS name_key FROM name_counts AS l
+    ) AS k
+),
+
 work_domains AS (
     SELECT DISTINCT v.domain
     FROM email_values AS v
@@ -29,8 +40,12 @@ SELECT
     CASE WHEN c.email_status = 'valid' THEN SUBSTRING(c.email, CHARINDEX('@', c.email) + 1, 255) END AS email_domain,
     w.domain AS work_domain,
     c.address_key,
-    n.name_count
+    n.name_count,
+    f.name_number AS first_number,
+    l.name_number AS last_number
 FROM normalized_contacts AS c
 INNER JOIN name_counts AS n ON c.first_key = n.first_key AND c.last_key = n.last_key
+INNER JOIN name_numbers AS f ON c.first_key = f.name_key
+INNER JOIN name_numbers AS l ON c.last_key = l.name_key
 LEFT OUTER JOIN work_domains AS w
     ON c.email_status IN ('valid', 'role', 'shared') AND SUBSTRING(c.email, CHARINDEX('@', c.email) + 1, 255) = w.domain

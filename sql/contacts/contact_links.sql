@@ -4,7 +4,12 @@
 -- purpose: the certain links. A pair that a veto covers is none: incompatible first names, suffixes or middle names,
 --   or two personal addresses of one mail domain. @chance bounds how many other persons of the name the place has by
 --   chance, for names that work at one place and say nothing else of each other
-WITH judged AS (
+WITH everyone AS (
+    SELECT COUNT(c.contact_number) AS contact_count
+    FROM contact_evidence AS c
+),
+
+judged AS (
     SELECT
         p.left_number,
         p.right_number,
@@ -13,7 +18,12 @@ WITH judged AS (
         p.same_phone,
         p.same_employer,
         p.place_contacts,
-        CASE WHEN a.name_count > b.name_count THEN a.name_count ELSE b.name_count END AS name_count,
+        CASE
+            WHEN
+                CAST(CASE WHEN a.name_count > b.name_count THEN a.name_count ELSE b.name_count END AS FLOAT)
+                * p.place_contacts <= CAST(@chance AS FLOAT) * t.contact_count THEN 'Y'
+            ELSE 'N'
+        END AS is_rare_there,
         CASE
             WHEN a.first_key = b.last_key AND a.last_key = b.first_key AND a.first_key <> '' THEN 'swapped'
             WHEN a.first_key = b.first_key AND a.first_key <> '' THEN 'same'
@@ -30,6 +40,7 @@ WITH judged AS (
         CASE WHEN a.suffix_key = b.suffix_key THEN 'Y' ELSE 'N' END AS same_suffix,
         CASE WHEN a.personal_email <> b.personal_email THEN 'Y' ELSE 'N' END AS other_email
     FROM candidate_pairs AS p
+    CROSS JOIN everyone AS t
     INNER JOIN contact_evidence AS a ON p.left_number = a.contact_number
     INNER JOIN contact_evidence AS b ON p.right_number = b.contact_number
     LEFT OUTER JOIN name_comparisons AS f
@@ -61,11 +72,6 @@ initials AS (
     HAVING MIN(j.full_first_key) <> MAX(j.full_first_key)
 ),
 
-everyone AS (
-    SELECT COUNT(c.contact_number) AS contact_count
-    FROM contact_evidence AS c
-),
-
 ruled AS (
     SELECT
         j.left_number,
@@ -82,7 +88,7 @@ ruled AS (
                 j.same_direct_phone = 1 AND j.last_names IN ('same', 'typo', 'part', 'swapped') AND j.same_suffix = 'Y'
                 AND j.first_names IN ('same', 'nickname', 'typo', 'swapped') THEN 4
             WHEN
-                j.same_phone = 1 AND j.place_contacts IS NOT NULL AND j.last_names = 'same' AND j.same_suffix = 'Y'
+                j.same_phone = 1 AND j.is_rare_there = 'Y' AND j.last_names = 'same' AND j.same_suffix = 'Y'
                 AND j.first_names IN ('same', 'nickname') THEN 5
             WHEN
                 j.same_direct_phone = 1 AND j.place_contacts IS NOT NULL AND j.first_names = 'same'
@@ -91,12 +97,10 @@ ruled AS (
                 j.same_direct_phone = 1 AND j.last_names IN ('same', 'typo') AND j.first_names = 'initial'
                 AND n.initial_number IS NULL AND j.other_email = 'N' THEN 7
             WHEN
-                j.place_contacts IS NOT NULL AND j.last_names IN ('same', 'swapped') AND j.same_suffix = 'Y'
-                AND j.first_names IN ('same', 'nickname', 'typo', 'swapped') AND j.other_email = 'N'
-                AND CAST(j.name_count AS FLOAT) * j.place_contacts <= CAST(@chance AS FLOAT) * t.contact_count THEN 8
+                j.is_rare_there = 'Y' AND j.last_names IN ('same', 'swapped') AND j.same_suffix = 'Y'
+                AND j.first_names IN ('same', 'nickname', 'typo', 'swapped') AND j.other_email = 'N' THEN 8
         END AS tier
     FROM judged AS j
-    CROSS JOIN everyone AS t
     LEFT OUTER JOIN initials AS n ON j.initial_number = n.initial_number
     WHERE j.first_names <> 'different'
 )

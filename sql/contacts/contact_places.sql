@@ -1,6 +1,6 @@
 -- table: contact_places
 -- grain: one row for each contact and place of work
--- key: contact_number, place
+-- key: contact_number, place_number
 -- purpose: where a contact works, in the ways that contacts say it: the legal entity of a role (else the employer
 --   group), the office address, the mail domain. Employer, address and domain are one fact said thrice, so that a pair
 --   is credited with the narrowest of those that it shares, once
@@ -31,6 +31,7 @@ WITH places AS (
 sizes AS (
     SELECT
         p.place,
+        CAST(ROW_NUMBER() OVER (ORDER BY p.place) AS BIGINT) AS place_number,
         COUNT(*) AS contact_count
     FROM places AS p
     GROUP BY p.place
@@ -38,7 +39,7 @@ sizes AS (
 
 SELECT
     p.contact_number,
-    p.place,
+    s.place_number,
     p.kind,
     s.contact_count
 FROM places AS p

@@ -160,7 +160,8 @@ CREATE TABLE quarantined_contacts (
     CONSTRAINT pk_quarantined_contacts PRIMARY KEY (source_system, contact_id)
 );
 
--- What matching knows of each normalized contact. contact_number is dense and holds for one run only.
+-- What matching knows of each normalized contact. contact_number is dense and holds for one run only, as
+-- do first_number and last_number, which stand for the keys; one number for one text, be it a first or a last name.
 CREATE TABLE contact_evidence (
     contact_number BIGINT NOT NULL,
     source_system NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
@@ -174,6 +175,8 @@ CREATE TABLE contact_evidence (
     work_domain NVARCHAR(255) COLLATE Latin1_General_BIN2,
     address_key NVARCHAR(300) COLLATE Latin1_General_BIN2,
     name_count BIGINT NOT NULL,
+    first_number BIGINT NOT NULL,
+    last_number BIGINT NOT NULL,
     CONSTRAINT pk_contact_evidence PRIMARY KEY (contact_number)
 );
 
@@ -188,10 +191,19 @@ CREATE TABLE contact_numbers (
 -- Where each contact works. kind is employer, address or domain; contact_count: how many contacts say so.
 CREATE TABLE contact_places (
     contact_number BIGINT NOT NULL,
-    place NVARCHAR(220) COLLATE Latin1_General_BIN2 NOT NULL,
+    place_number BIGINT NOT NULL,
     kind NVARCHAR(10) NOT NULL,
     contact_count BIGINT NOT NULL,
-    CONSTRAINT pk_contact_places PRIMARY KEY (contact_number, place)
+    CONSTRAINT pk_contact_places PRIMARY KEY (contact_number, place_number)
+);
+
+-- What each contact shares with others that is worth comparing them for.
+CREATE TABLE contact_blocks (
+    contact_number BIGINT NOT NULL,
+    kind NVARCHAR(30) COLLATE Latin1_General_BIN2 NOT NULL,
+    first_part BIGINT NOT NULL,
+    second_part BIGINT NOT NULL,
+    CONSTRAINT pk_contact_blocks PRIMARY KEY (contact_number, kind, first_part, second_part)
 );
 
 -- Each pair of contacts that shares something worth a look, with what it shares. place_contacts: how many contacts
