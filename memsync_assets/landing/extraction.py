@@ -126,7 +126,7 @@ def _extract(connection: pyodbc.Connection, project: Project, extraction: Extrac
     folder = project.landing / load.system / load.load_id
     remembered = project.home.extracted / load.system / f"{load.load_id}.json"
     since = _since(project, load)
-    delta = bool(extraction.changes) and since is not None
+    kind = "delta" if extraction.changes and since else "full"
     if not (folder / MANIFEST).exists():
         folder.mkdir(parents=True, exist_ok=True)
         given = {
@@ -135,10 +135,11 @@ def _extract(connection: pyodbc.Connection, project: Project, extraction: Extrac
             "cutoff_at": _naive(load.cutoff_at),
             "since": _naive(since),
         }
-        queries = extraction.changes if delta else extraction.tables
+        queries = extraction.changes if kind == "delta" else extraction.tables
+        files = {table: folder / f"{table}-{kind}.parquet" for table in queries}
         for table, sql in queries.items():
-            _read_table(connection, folder, table, sql, given)
-        _write(folder / MANIFEST, _manifest(folder, load, list(queries), "delta" if delta else "full"))
+            _read_table(connection, files[table], sql, given)
+        _write(folder / MANIFEST, _manifest(load, kind, files))
     content = (folder / MANIFEST).read_bytes()
     remembered.parent.mkdir(parents=True, exist_ok=True)
     _write(remembered, content)
@@ -173,32 +174,20 @@ def _bind(sql: str, given: dict[str, object]) -> tuple[str, list[object]]:
     return _PARAMETER.sub(mark, sql), values
 
 
-def _file(folder: Path, table: str) -> Path:
-    return folder / f"{table}-0001.parquet"
-
-
-def _read_table(connection: pyodbc.Connection, folder: Path, table: str, sql: str, given: dict[str, object]) -> None:
-    path = _file(folder, table)
+def _read_table(connection: pyodbc.Connection, path: Path, sql: str, given: dict[str, object]) -> None:
     if path.exists():
         return
     text, values = _bind(sql, given)
     cursor = connection.execute(text, values)
     schema = schema_of(cursor)
-    partial = folder / f".{path.name}.partial"
+    partial = path.with_name(f".{path.name}.partial")
     with pq.ParquetWriter(partial, schema) as writer:
         for batch in batches_of(cursor, schema):
             writer.write_batch(batch)
     _settle(partial, path)
 
 
-def _manifest(folder: Path, load: ReadyLoad, tables: list[str], kind: str) -> bytes:
-    files = {}
-    for table in tables:
-        path = _file(folder, table)
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        rows = pq.read_metadata(path).num_rows
-        files[table] = {"files": [{"name": path.name, "rows": rows, "sha256": digest}]}
+def _manifest(load: ReadyLoad, kind: str, files: dict[str, Path]) -> bytes:
     content = {
         "contract": 1,
         "system": load.system,
@@ -206,9 +195,15 @@ def _manifest(folder: Path, load: ReadyLoad, tables: list[str], kind: str) -> by
         "kind": kind,
         "as_of": load.as_of.isoformat(),
         "cutoff_at": load.cutoff_at.isoformat() if load.cutoff_at else None,
-        "tables": files,
+        "tables": {table: {"files": [_data_file(path)]} for table, path in files.items()},
     }
     return json.dumps(content, indent=1).encode()
+
+
+def _data_file(path: Path) -> dict[str, object]:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {"name": path.name, "rows": pq.read_metadata(path).num_rows, "sha256": digest}
 
 
 def _write(path: Path, content: bytes) -> None:

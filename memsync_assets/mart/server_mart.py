@@ -30,7 +30,8 @@ from memsync_assets.mart.odbc_rows import batches_of, schema_of
 from memsync_assets.mart.queries import Query
 from memsync_assets.mart.server_errors import readable
 
-_TRIES = 5
+#: Seconds: a server that restarts, or another that takes over, is back in that time.
+_PATIENCE = 60
 #: So many new rows change how a table is best read.
 _MANY_ROWS = 10_000
 _Result = TypeVar("_Result")
@@ -220,9 +221,10 @@ class ServerMart:
         if self._in_transaction:
             return unit()
         tries = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(MartInterruptedError),
+            # Busy, since the server may not know yet that our former connection is gone, and with it the lock.
+            retry=tenacity.retry_if_exception_type((MartInterruptedError, MartBusyError)),
             wait=tenacity.wait_random_exponential(multiplier=0.2, max=5),
-            stop=tenacity.stop_after_attempt(_TRIES),
+            stop=tenacity.stop_after_delay(_PATIENCE),
             reraise=True,
         )
         for attempt in tries:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from itertools import count
 
 import pytest
 
@@ -15,36 +14,8 @@ from memsync_assets.mart.postgres import Postgres
 from memsync_assets.mart.schema import migrate
 from memsync_assets.mart.server_mart import ServerMart
 from memsync_assets.mart.sqlserver import SqlServer
-from tests.mart.cluster import Cluster, what_is_missing
 
 SQLSERVER = "MEMSYNC_TEST_SQLSERVER"
-_databases = count()
-
-
-@pytest.fixture(scope="session")
-def cluster() -> Iterator[Cluster]:
-    """A private PostgreSQL; skips where there is none, unless MEMSYNC_TEST_REQUIRE_POSTGRES=1 forbids that."""
-    if missing := what_is_missing():
-        if os.environ.get("MEMSYNC_TEST_REQUIRE_POSTGRES") == "1":
-            pytest.fail(f"MEMSYNC_TEST_REQUIRE_POSTGRES=1, and {missing}")
-        pytest.skip(f"the PostgreSQL side is not tested: {missing}")
-    cluster = Cluster()
-    yield cluster
-    cluster.destroy()
-
-
-@pytest.fixture
-def postgres_database(cluster: Cluster) -> str:
-    """The connection string of an empty database, without a driver."""
-    name = f"mart{next(_databases)}"
-    cluster.sql(f"CREATE DATABASE {name}")
-    return cluster.connection_string(name)
-
-
-@pytest.fixture
-def postgres(postgres_database: str) -> str:
-    """The same, with a driver."""
-    return complete("postgres", postgres_database)
 
 
 @pytest.fixture

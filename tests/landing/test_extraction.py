@@ -1,0 +1,168 @@
+"""Loads read over ODBC from a system's own database, here a PostgreSQL, and taken in as any other."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+
+from memsync_assets.landing.discovery import scan_all
+from memsync_assets.landing.extraction import extract_new_loads, ready_loads
+from memsync_assets.landing.manifest import parse_manifest
+from memsync_assets.landing.take_in import Applied, pending_loads, take_in
+from memsync_assets.mart.drivers import complete
+from memsync_assets.mart.duckdb_mart import DuckDBMart
+from memsync_assets.mart.schema import migrate
+from memsync_assets.settings import Extraction, Home, MemsyncError, Project, System, load_settings
+from tests.mart.cluster import Cluster
+
+pytestmark = pytest.mark.postgres
+
+_NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+_MEMBER = "SELECT member_id, group_id, state AS state_code, effective_date, termination_date, changed_at FROM members"
+_TABLES = [
+    "CREATE TABLE load_control (load_id TEXT, as_of DATE, cutoff_at TIMESTAMP, status TEXT)",
+    "CREATE TABLE members (member_id TEXT, group_id TEXT, state TEXT, effective_date DATE, termination_date DATE,"
+    " changed_at TIMESTAMP, gone TEXT)",
+    "CREATE TABLE groups (group_id TEXT, group_name TEXT, size NUMERIC)",
+    "INSERT INTO load_control VALUES ('L1', '2026-11-19', '2026-11-19 05:00', 'COMPLETE'),"
+    " ('L2', '2026-11-20', '2026-11-20 05:00', 'RUNNING')",
+    "INSERT INTO members SELECT 'M' || i, 'G1', 'CA', '2026-01-01', NULL, '2026-11-18 10:00', 'N'"
+    " FROM generate_series(1, 60000) AS s(i)",
+    "INSERT INTO groups VALUES ('G1', 'Größe : GmbH', 7)",
+]
+
+
+@pytest.fixture
+def database(postgres: str, cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The database of the system `policy`."""
+    monkeypatch.setenv("POLICY_CONNECTION", postgres)
+    name = dict(part.split("=", 1) for part in postgres.split(";") if part)["DATABASE"]
+    for statement in _TABLES:
+        cluster.sql(statement, name)
+    return name
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    extraction = Extraction(
+        connection_variable="POLICY_CONNECTION",
+        loads="SELECT load_id, as_of, cutoff_at FROM load_control WHERE status = 'COMPLETE'",
+        tables={
+            "members": f"{_MEMBER} WHERE gone = 'N' AND effective_date <= CAST(:as_of AS DATE)",
+            "groups": "SELECT group_id, group_name, size FROM groups WHERE group_name <> ':as_of'",
+        },
+        changes={
+            "members": _MEMBER.replace(" FROM", ", CASE gone WHEN 'Y' THEN 'delete' ELSE 'upsert' END AS change FROM")
+            + " WHERE changed_at > CAST(:since AS TIMESTAMP) AND changed_at <= CAST(:cutoff_at AS TIMESTAMP)"
+        },
+    )
+    systems = {"policy": System(role="source", extraction=extraction)}
+    settings = load_settings().model_copy(update={"systems": systems})
+    return Project(settings, Home(tmp_path / "home"), tmp_path / "landing")
+
+
+def _taken_in(project: Project, mart: DuckDBMart) -> list[Applied]:
+    outcomes = [take_in(project, mart, load, _NOW) for load in pending_loads(project.landing, mart)]
+    assert all(isinstance(outcome, Applied) for outcome in outcomes)
+    return outcomes  # type: ignore[return-value]
+
+
+def test_a_complete_load_is_extracted_once_and_the_next_one_as_its_changes(
+    project: Project, database: str, cluster: Cluster
+) -> None:
+    mart = DuckDBMart()
+    migrate(mart)
+    (first,) = extract_new_loads(project)
+    assert (first.load.load_id, first.kind, first.rows) == ("L1", "full", {"members": 60_000, "groups": 1})
+    assert extract_new_loads(project) == []
+    (applied,) = _taken_in(project, mart)
+    assert applied.mart_rows["members"] == 60_000
+    assert applied.unknown_columns == {"groups": ("size",)}
+
+    cluster.sql("UPDATE members SET gone = 'Y', changed_at = '2026-11-20 01:00' WHERE member_id = 'M7'", database)
+    cluster.sql("UPDATE members SET state = 'TX', changed_at = '2026-11-20 01:00' WHERE member_id = 'M8'", database)
+    cluster.sql("UPDATE members SET state = 'NV', changed_at = '2026-11-20 09:00' WHERE member_id = 'M9'", database)
+    cluster.sql("UPDATE load_control SET status = 'COMPLETE'", database)
+    assert [load.load_id for load in ready_loads(project, "policy")] == ["L2"]
+    (second,) = extract_new_loads(project)
+    assert (second.load.load_id, second.kind, second.rows) == ("L2", "delta", {"members": 2})
+    _taken_in(project, mart)
+    rows = mart.fetch(
+        "SELECT m.member_id, m.state_code FROM source_members AS m WHERE m.member_id IN ('M7', 'M8', 'M9')"
+    )
+    assert sorted(tuple(row.values()) for row in rows.to_pylist()) == [("M8", "TX"), ("M9", "CA")]
+    groups = mart.fetch("SELECT g.group_name FROM employer_groups AS g")
+    assert groups["group_name"].to_pylist() == ["Größe : GmbH"]
+    mart.close()
+
+
+def test_the_manifest_tells_what_the_control_table_tells(project: Project, database: str) -> None:
+    extract_new_loads(project)
+    (load,) = scan_all(project.landing)
+    manifest = parse_manifest((load.folder / "manifest.json").read_bytes())
+    assert (manifest.system, manifest.load_id, manifest.as_of) == ("policy", "L1", date(2026, 11, 19))
+    assert manifest.cutoff_at == datetime(2026, 11, 19, 5, tzinfo=UTC)
+    assert sorted(path.name for path in load.folder.iterdir()) == [
+        "groups-full.parquet",
+        "manifest.json",
+        "members-full.parquet",
+    ]
+
+
+def test_an_interrupted_extraction_goes_on_at_the_table_that_failed(
+    project: Project, database: str, cluster: Cluster
+) -> None:
+    cluster.sql("ALTER TABLE groups RENAME TO groups_away", database)
+    with pytest.raises(MemsyncError, match=r"policy.*cannot be read \(SQLSTATE 42P01\)"):
+        extract_new_loads(project)
+    assert scan_all(project.landing) == []
+    members = project.landing / "policy" / "L1" / "members-full.parquet"
+    before = os.stat(members)
+    cluster.sql("ALTER TABLE groups_away RENAME TO groups", database)
+    (extracted,) = extract_new_loads(project)
+    assert extracted.rows == {"members": 60_000, "groups": 1}
+    assert os.stat(members).st_ino == before.st_ino
+
+
+def test_a_load_whose_manifest_was_the_last_thing_written_is_remembered_and_not_read_again(
+    project: Project, database: str, cluster: Cluster
+) -> None:
+    extract_new_loads(project)
+    (remembered,) = (project.home.extracted / "policy").iterdir()
+    remembered.unlink()
+    cluster.sql("DROP TABLE members", database)
+    (extracted,) = extract_new_loads(project)
+    assert extracted.rows == {"members": 60_000, "groups": 1}
+    assert remembered.exists()
+
+
+def test_an_unusable_load_id_and_a_missing_column_are_refused(
+    project: Project, database: str, cluster: Cluster
+) -> None:
+    cluster.sql("INSERT INTO load_control VALUES ('../../etc', '2026-11-20', NULL, 'COMPLETE')", database)
+    with pytest.raises(MemsyncError, match="load_id must be"):
+        extract_new_loads(project)
+    extraction = project.settings.systems["policy"].extraction
+    assert extraction is not None
+    narrower = extraction.model_copy(update={"loads": "SELECT load_id, as_of FROM load_control"})
+    systems = {"policy": System(role="source", extraction=narrower)}
+    with pytest.raises(MemsyncError, match="gives no column cutoff_at"):
+        extract_new_loads(replace(project, settings=project.settings.model_copy(update={"systems": systems})))
+
+
+def test_a_database_that_refuses_is_told_without_its_text(
+    project: Project, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("POLICY_CONNECTION", raising=False)
+    with pytest.raises(MemsyncError, match="set POLICY_CONNECTION"):
+        extract_new_loads(project)
+    given = complete("postgres", cluster.connection_string("nowhere") + ";PWD=hush")
+    monkeypatch.setenv("POLICY_CONNECTION", given)
+    with pytest.raises(MemsyncError, match="cannot be read") as refused:
+        extract_new_loads(project)
+    assert "hush" not in str(refused.value)
+    assert refused.value.__cause__ is None
