@@ -31,7 +31,7 @@ BLOCK_SIZE = 40
 RARE_NAME = 6
 #: Two contacts of one name at one place are one person when fewer others of the name than this are there by chance:
 #: the name's share of all contacts times the contacts of the place.
-CHANCE = 0.0005
+CHANCE = 0.0008
 
 #: The parameters of the queries that find and judge pairs.
 LIMITS = {
