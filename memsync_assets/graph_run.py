@@ -17,6 +17,7 @@ from memsync_assets.automation.progress import step_logger
 from memsync_assets.definitions import build_definitions
 from memsync_assets.landing.assets import load_key, loads_partitions, partition_key
 from memsync_assets.landing.discovery import FoundLoad
+from memsync_assets.landing.extraction import extract_new_loads
 from memsync_assets.landing.systems import applied_systems, landed_systems
 from memsync_assets.landing.take_in import pending_loads
 from memsync_assets.mart.connect import open_mart
@@ -48,6 +49,8 @@ def run_graph(project: Project, tell: Callable[[str, str], None]) -> GraphRun:
     Raises:
         MartBusyError: another process writes to the mart.
     """
+    for extracted in extract_new_loads(project):
+        tell(f"{extracted.load.system}/{extracted.load.load_id}", "is extracted")
     with open_mart(project) as mart:
         pending = pending_loads(project.landing, mart)
         systems = {**landed_systems(project), **applied_systems(mart)}
