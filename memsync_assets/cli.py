@@ -7,6 +7,7 @@ largest that applies of 5, 4, 3), 1 anything else.
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from dataclasses import replace
 from datetime import datetime
@@ -277,8 +278,24 @@ def dev(
         "MEMSYNC_LANDING": str(project.landing),
     }
     console.print(f"Loads that land in {escape(str(project.landing))} start runs. UI: http://127.0.0.1:{port}")
-    dagster = Path(sys.executable).with_name("dagster")
-    os.execv(dagster, ["dagster", "dev", "-w", str(PROJECT / "workspace.yaml"), "-h", "127.0.0.1", "-p", str(port)])
+    workspace = str(PROJECT / "workspace.yaml")
+    dagster = [
+        str(Path(sys.executable).with_name("dagster")),
+        "dev",
+        "-w",
+        workspace,
+        "-h",
+        "127.0.0.1",
+        "-p",
+        str(port),
+    ]
+    with local_target(project), subprocess.Popen(dagster) as ui:
+        try:
+            code = ui.wait()
+        except KeyboardInterrupt:
+            # Ctrl-C reached Dagster, too; it stops its own processes.
+            code = ui.wait()
+    raise typer.Exit(code)
 
 
 def main() -> None:

@@ -73,8 +73,7 @@ class DemoRun:
 def run_demo(project: Project, members: int, seed: int, tell: Callable[[str, str], None]) -> list[DemoRun]:
     """Land the sample's loads date by date, and run the whole graph after each."""
     _enter_by_hand(project, members, seed)
-    landed = project.home.root / "sample"
-    sample = Sample(landed, members, seed)
+    sample = Sample(project.home.root, members, seed)
     demo = replace(project, landing=sample.landing)
     runs = []
     for load_date in LOAD_DATES:

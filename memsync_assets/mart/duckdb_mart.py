@@ -14,6 +14,7 @@ from memsync_assets.mart.engine import (
     Append,
     KeyViolationError,
     MartBusyError,
+    MartRefusedError,
     Parameters,
     Replace,
     ReplacePartition,
@@ -23,6 +24,26 @@ from memsync_assets.mart.engine import (
 from memsync_assets.mart.queries import Query
 
 _RESULT = "memsync_result"
+
+
+#: Errors whose texts quote values of rows.
+_QUOTING = (
+    duckdb.ConversionException,
+    duckdb.ConstraintException,
+    duckdb.InvalidInputException,
+    duckdb.OutOfRangeException,
+)
+
+
+@contextmanager
+def _without_values() -> Iterator[None]:
+    """Withholds the text of errors that quote values: members' data must not reach logs and events."""
+    try:
+        yield
+    except _QUOTING as error:
+        raise MartRefusedError(
+            f"the mart refused a statement ({type(error).__name__}). Its text may quote members' data and is withheld."
+        ) from None
 
 
 def _quoted(name: str) -> str:
@@ -80,22 +101,25 @@ class DuckDBMart:
 
     def execute(self, sql: str, parameters: Parameters | None = None) -> None:
         """See `engine.Mart.execute`."""
-        for statement in translate(sql, "duckdb"):
-            self.connection.execute(statement, self._bound(sql, parameters))
+        with _without_values():
+            for statement in translate(sql, "duckdb"):
+                self.connection.execute(statement, self._bound(sql, parameters))
 
     def fetch(self, sql: str, parameters: Parameters | None = None) -> pa.Table:
         """See `engine.Mart.fetch`."""
         (statement,) = translate(sql, "duckdb")
-        return self.connection.sql(statement, params=self._bound(sql, parameters)).to_arrow_table()
+        with _without_values():
+            return self.connection.sql(statement, params=self._bound(sql, parameters)).to_arrow_table()
 
     def append(self, table: str, rows: pa.Table | pa.RecordBatchReader) -> int:
         """See `engine.Mart.append`."""
         names = _list(rows.schema.names)
         self.connection.register("memsync_rows", rows)
         try:
-            counted = self.connection.execute(
-                f"INSERT INTO {_quoted(table)} ({names}) SELECT {names} FROM memsync_rows"  # noqa: S608
-            ).fetchall()
+            with _without_values():
+                counted = self.connection.execute(
+                    f"INSERT INTO {_quoted(table)} ({names}) SELECT {names} FROM memsync_rows"  # noqa: S608
+                ).fetchall()
         finally:
             # An aborted transaction refuses this, and must not hide why; the next append takes the name over.
             with suppress(duckdb.TransactionException):
@@ -107,12 +131,14 @@ class DuckDBMart:
         bound = self._bound(query.text, parameters)
         (select,) = translate(query.text, "duckdb")
         run = self.connection.execute
-        run(f"CREATE OR REPLACE TEMP TABLE {_RESULT} AS {select}", bound)
+        with _without_values():
+            run(f"CREATE OR REPLACE TEMP TABLE {_RESULT} AS {select}", bound)
         self._check_key(query)
         with self.transaction():
             self._make_room(query.table, storage, parameters or {})
             names = _list(list(self.columns(_RESULT)))
-            run(f"INSERT INTO {_quoted(query.table)} ({names}) SELECT {names} FROM {_RESULT}")  # noqa: S608
+            with _without_values():
+                run(f"INSERT INTO {_quoted(query.table)} ({names}) SELECT {names} FROM {_RESULT}")  # noqa: S608
         count = int(run(f"SELECT COUNT(*) FROM {_RESULT}").fetchall()[0][0])  # noqa: S608
         # After a failure it stays: a transaction around this takes it back, or the next store replaces it.
         run(f"DROP TABLE {_RESULT}")

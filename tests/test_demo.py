@@ -1,0 +1,68 @@
+"""`memsync demo` from nothing, held against the sample's truth; a second time it writes nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from memsync_assets import cli
+from memsync_assets.mart.connect import open_mart
+from memsync_assets.sample.generator import Truth
+from memsync_assets.sample.schedule import LOAD_DATES
+from memsync_assets.settings import DEFAULT_CONFIG, Home, Project, load_settings
+
+MEMBERS = 4_000
+
+
+def demo(home: Path) -> str:
+    ended = CliRunner().invoke(cli.app, ["demo", "--home", str(home), "--members", str(MEMBERS)])
+    assert ended.exit_code == 0, ended.output
+    return ended.output
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("demo")
+    output = demo(home)
+    assert "failed" not in output
+    assert output.count("6 loads taken in, 0 refused") == 3
+    return home
+
+
+def rows(home: Path, sql: str) -> list[tuple[object, ...]]:
+    with open_mart(Project(load_settings(DEFAULT_CONFIG), Home(home), home / "landing")) as mart:
+        return [tuple(row.values()) for row in mart.fetch(sql).to_pylist()]
+
+
+def test_findings_and_counts_are_those_that_were_injected(home: Path) -> None:
+    truth = Truth(home / "landing", home / "truth", tuple(one.as_of for one in LOAD_DATES))
+    columns = ("as_of", "downstream_system", "source_system", "member_id", "kind", "in_flight")
+    found = set(rows(home, f"SELECT {', '.join(columns)} FROM discrepancies WHERE reconciliation = 'ihm'"))
+    due = {tuple(row[c] for c in columns) for day in truth.as_of_dates for row in truth.findings(day).to_pylist()}
+    assert found == due
+    columns = ("as_of", "downstream_system", "level", "source_system", "group_id", "state_code", "source_count",
+               "downstream_count")  # fmt: skip
+    counted = set(rows(home, f"SELECT {', '.join(columns)} FROM membership_counts WHERE reconciliation = 'ihm'"))
+    due = {tuple(row[c] for c in columns) for day in truth.as_of_dates for row in truth.counts(day).to_pylist()}
+    assert counted == due
+
+
+def test_discrepancies_close_and_reopen(home: Path) -> None:
+    (moved,) = rows(
+        home,
+        "SELECT SUM(CASE WHEN status = 'closed' THEN 1 ELSE 0 END) AS closed, SUM(reopened_count) AS reopened"
+        " FROM discrepancy_ledger WHERE reconciliation = 'ihm'",
+    )
+    assert all(count and int(str(count)) > 0 for count in moved)
+
+
+def test_nothing_failed_in_salesforce(home: Path) -> None:
+    assert rows(home, "SELECT DISTINCT status FROM salesforce_sync_results") == [("succeeded",)]
+
+
+def test_a_second_demo_writes_nothing(home: Path) -> None:
+    output = demo(home)
+    assert output.count("0 loads taken in, 0 refused") == 3
+    assert "Writes to the org: 0 fields" in output
