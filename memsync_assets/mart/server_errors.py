@@ -22,8 +22,10 @@ _LOST_TEXT = re.compile(
     r"(read from|write to) the server failed",
     re.IGNORECASE,
 )
-#: A server that is there and will not have us: waiting helps nobody, unless it is just starting or stopping.
-_TURNED_AWAY = re.compile(r"FATAL:(?!.*(starting up|shutting down|recovery mode|too many))|login failed", re.I | re.S)
+#: A server that is there and will not have us, which waiting does not change; one that starts or stops says otherwise.
+_TURNED_AWAY = re.compile(
+    r"does not exist|authentication failed|no pg_hba\.conf entry|not permitted to log in|login failed", re.IGNORECASE
+)
 #: Classes whose messages name objects and permissions of the schema, and never a value of a row.
 _WITHOUT_VALUES = ("42", "28", "3D", "3F", "IM", "01", "08")
 _CONSTRAINT = re.compile(r"\b(?:pk|uq|fk|ck)_[a-z_]+", re.IGNORECASE)
