@@ -11,6 +11,30 @@ from memsync_assets.salesforce.specifications import UploadSpecification
 
 Status = Literal["succeeded", "failed", "skipped"]
 Method = Literal["upsert", "update", "delete"]
+#: So many changes are held in memory at a time.
+MOST_AT_ONCE = 100_000
+_ALL = 2**31 - 1
+_NEXT = """
+SELECT p.external_id, p.operation, p.record_id, p.field_name, p.after_value
+FROM (
+    SELECT
+        q.plan_hash, q.object_name, q.external_id, MAX(CASE WHEN q.operation = 'delete' THEN 1 ELSE 0 END) AS is_delete,
+        MAX(CASE WHEN q.field_name = @parent THEN COALESCE(q.after_value, '') ELSE '' END) AS parent
+    FROM sync_plan AS q
+    LEFT OUTER JOIN sync_outcomes AS o
+        ON q.plan_hash = o.plan_hash AND q.object_name = o.object_name AND q.external_id = o.external_id
+    WHERE q.object_name = @object AND o.status IS NULL
+    GROUP BY q.plan_hash, q.object_name, q.external_id
+    ORDER BY is_delete, parent, q.external_id
+    OFFSET 0 ROWS FETCH NEXT @most ROWS ONLY
+) AS n
+INNER JOIN sync_plan AS p
+    ON n.plan_hash = p.plan_hash AND n.object_name = p.object_name AND n.external_id = p.external_id
+LEFT OUTER JOIN sync_refused_values AS v
+    ON p.plan_hash = v.plan_hash AND p.object_name = v.object_name AND p.external_id = v.external_id
+    AND p.field_name = v.field_name
+WHERE v.error_code IS NULL
+"""
 
 
 @dataclass(frozen=True)
@@ -54,21 +78,16 @@ class Outcome:
     tries: int = 0
 
 
-def read_changes(mart: Mart, one: UploadSpecification) -> list[Change]:
-    """The changes of an object that have no outcome yet, in the order of their parents, deletions last.
+def read_changes(mart: Mart, one: UploadSpecification, most: int = MOST_AT_ONCE) -> list[Change]:
+    """The next changes of an object that have no outcome yet, in the order of their parents, deletions last.
 
-    So the records of one parent share a batch, and do not wait for each other's lock on it.
+    So the records of one parent share a batch, and do not wait for each other's lock on it. `most` bounds memory; an
+    object whose records refer to each other is read whole, since their order is found among all of them.
     """
-    rows = mart.fetch(
-        "SELECT p.external_id, p.operation, p.record_id, p.field_name, p.after_value FROM sync_plan AS p"
-        " LEFT OUTER JOIN sync_outcomes AS o"
-        " ON p.plan_hash = o.plan_hash AND p.object_name = o.object_name AND p.external_id = o.external_id"
-        " LEFT OUTER JOIN sync_refused_values AS v"
-        " ON p.plan_hash = v.plan_hash AND p.object_name = v.object_name AND p.external_id = v.external_id"
-        " AND p.field_name = v.field_name"
-        " WHERE p.object_name = @object AND o.status IS NULL AND v.error_code IS NULL",
-        {"object": one.object},
-    )
+    if one.object in one.references.values():
+        most = _ALL
+    given = {"object": one.object, "parent": next(iter(one.references), ""), "most": most}
+    rows = mart.fetch(_NEXT, given)
     changes: dict[str, Change] = {}
     columns = [rows.column(name).to_pylist() for name in rows.column_names]
     for external_id, operation, record_id, name, value in zip(*columns, strict=True):

@@ -93,31 +93,36 @@ class Delivery:
             self._deliver_object(Target(self.org, self.specifications, one))
 
     def _deliver_object(self, target: Target) -> None:
-        changes = read_changes(self.mart, target.one)
-        if target.one.is_made_by_org:
-            changes = self._known_by_now(target, changes)
-        for wave in in_waves(target.one, changes):
-            self._send_all(target, self._without_blocked(target.one, wave))
+        known = self._made_by_org(target) if target.one.is_made_by_org else {}
+        while changes := read_changes(self.mart, target.one):
+            changes = [
+                sending.as_update(target, change, known[change.external_id])
+                if change.operation == "insert" and change.external_id in known
+                else change
+                for change in changes
+            ]
+            for wave in in_waves(target.one, changes):
+                self._send_all(target, self._without_blocked(target.one, wave))
         self._learn_new_records(target.one)
 
-    def _known_by_now(self, target: Target, changes: list[Change]) -> list[Change]:
-        """New records that the org has made by itself in the meantime are updated instead."""
-        if not any(change.operation == "insert" for change in changes):
-            return changes
+    def _made_by_org(self, target: Target) -> dict[str, str]:
+        """Ids of planned new records that the org has made by itself in the meantime, by external id."""
+        planned = self.mart.fetch(
+            "SELECT COUNT(*) AS n FROM changed_records WHERE object_name = @object AND operation = 'insert'",
+            {"object": target.one.object},
+        )
+        if not planned["n"][0].as_py():
+            return {}
         take_snapshot(self.mart, self.org, target.one, datetime.now(UTC))
         with self.mart.transaction():
             match_records(self.mart, target.one)
         rows = self.mart.fetch(
-            "SELECT external_id, record_id FROM record_matches WHERE object_name = @object",
+            "SELECT m.external_id, m.record_id FROM record_matches AS m INNER JOIN changed_records AS c"
+            " ON m.object_name = c.object_name AND m.external_id = c.external_id"
+            " WHERE m.object_name = @object AND c.operation = 'insert'",
             {"object": target.one.object},
         )
-        known = dict(zip(rows["external_id"].to_pylist(), rows["record_id"].to_pylist(), strict=True))
-        return [
-            sending.as_update(target, change, known[change.external_id])
-            if change.operation == "insert" and change.external_id in known
-            else change
-            for change in changes
-        ]
+        return dict(zip(rows["external_id"].to_pylist(), rows["record_id"].to_pylist(), strict=True))
 
     def _without_blocked(self, one: UploadSpecification, changes: list[Change]) -> list[Change]:
         """Leave out, as skipped, what hangs on a record that could not be written."""

@@ -36,10 +36,10 @@ class Journal:
         self._plan = {"plan_hash": plan_hash}
 
     def clear(self) -> None:
-        """Begin anew: forget what an earlier plan of the same content came to."""
+        """Begin anew: what earlier plans came to is in salesforce_sync_results."""
         with self._mart.transaction():
             for table in ("sync_batches", "sync_batch_records", "sync_outcomes", "sync_refused_values"):
-                self._mart.execute(f"DELETE FROM {table} WHERE plan_hash = @plan_hash", self._plan)  # noqa: S608
+                self._mart.execute(f"DELETE FROM {table}")  # noqa: S608
 
     def begin(self, object_name: str, method: str, changes: Sequence[Change]) -> int:
         """Write a batch down before it is sent. Returns its number."""

@@ -32,7 +32,6 @@ from memsync_assets.salesforce.specifications import (
 )
 from memsync_assets.settings import MemsyncError, Project
 
-_ORDER = "ORDER BY object_name, external_id, field_name"
 _COLUMNS = "object_name, external_id, record_id, operation, field_name, before_value, after_value, reason"
 
 
@@ -237,10 +236,18 @@ class _Digest:
 
 
 def hash_changes(mart: Mart) -> str:
-    """SHA-256 over planned_changes: the same changes give the same hash."""
+    """SHA-256 over planned_changes: the same changes give the same hash. Read a field at a time, to bound memory."""
     digest = _Digest()
-    rows = mart.fetch(f"SELECT {_COLUMNS} FROM planned_changes {_ORDER}")  # noqa: S608
-    pa.csv.write_csv(rows, pa.PythonFile(digest, mode="w"))
+    fields = mart.fetch(
+        "SELECT DISTINCT object_name, field_name FROM planned_changes ORDER BY object_name, field_name"
+    ).to_pylist()
+    for field_of_object in fields:
+        rows = mart.fetch(
+            f"SELECT {_COLUMNS} FROM planned_changes"  # noqa: S608
+            " WHERE object_name = @object_name AND field_name = @field_name ORDER BY external_id",
+            field_of_object,
+        )
+        pa.csv.write_csv(rows, pa.PythonFile(digest, mode="w"))
     return digest.sha256.hexdigest()
 
 
