@@ -81,6 +81,9 @@ class Reconciliation(Section):
     sources: tuple[str, ...] = Field(default=(), description="empty: every source system")
     downstream_systems: tuple[str, ...] = Field(default=(), description="empty: every downstream system")
     levels: tuple[Level, ...] = ("source", "group", "state")
+    counted: Literal["members", "subscribers"] = Field(
+        default="members", description="subscribers: a subscriber with its dependents counts as one"
+    )
     tolerance: dict[Level, Tolerance] = Field(default_factory=dict, description="by level")
     owners: dict[Kind, str] = Field(default_factory=dict, description="who works a kind of discrepancy off")
     business_days: int = Field(default=10, ge=1, description="the time to work a discrepancy off")

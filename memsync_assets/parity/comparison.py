@@ -20,6 +20,7 @@ from memsync_assets.parity.reconciliations import (
     write_configuration,
     write_scope,
 )
+from memsync_assets.parity.subscribers import judge_subscribers, take_subscribers
 from memsync_assets.settings import Settings
 
 _PARTITION = ReplacePartition(("reconciliation", "as_of", "downstream_system"))
@@ -62,21 +63,29 @@ def compare_membership(
     done: list[ComparisonCounts] = []
     for name, reconciliation in settings.reconciliations.items():
         groups = write_scope(mart, name, reconciliation, date_compared)
-        narrowing = None if exact or not isinstance(mart, DuckDBMart) else Narrowing(mart, name, date_compared)
-        done += [_compare(mart, one, groups, narrowing) for one in planned if one.reconciliation == name]
+        subscribers = reconciliation.counted == "subscribers"
+        every_row = exact or subscribers or not isinstance(mart, DuckDBMart)
+        narrowing = None if every_row else Narrowing(mart, name, date_compared)
+        done += [_compare(mart, one, groups, narrowing, subscribers) for one in planned if one.reconciliation == name]
     return done
 
 
-def _compare(mart: Mart, comparison: Comparison, groups_in_scope: int, narrowing: Narrowing | None) -> ComparisonCounts:
+def _compare(
+    mart: Mart, comparison: Comparison, groups_in_scope: int, narrowing: Narrowing | None, subscribers: bool
+) -> ComparisonCounts:
     parameters = comparison.parameters
     with mart.transaction():
-        if narrowing:
+        if subscribers:
+            take_subscribers(mart, comparison)
+        elif narrowing:
             narrowing.look(comparison)
         else:
             mart.store(read_query("parity/compared_rows"), Replace(), parameters)
             mart.store(read_query("parity/segments"), Replace(), parameters)
         compared = mart.fetch("SELECT COUNT(*) AS row_count FROM compared_rows")["row_count"][0].as_py()
         mart.store(read_query("parity/member_findings"), Replace(), parameters)
+        if subscribers:
+            judge_subscribers(mart, comparison)
         mart.store(read_query("parity/cell_counts"), Replace(), parameters)
         mart.store(read_query("parity/discrepancy_cells"), _PARTITION, parameters)
         findings = mart.store(read_query("parity/discrepancies"), _PARTITION, parameters)

@@ -53,6 +53,19 @@ CREATE TABLE compared_rows (
     termination_date DATE
 );
 
+-- The subscribers of both sides of one comparison that counts them; member_id holds the subscriber. They become
+-- compared_rows.
+CREATE TABLE compared_subscribers (
+    side NVARCHAR(10) NOT NULL,
+    source_system NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
+    member_id NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
+    group_id NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
+    state_code NVARCHAR(2) COLLATE Latin1_General_BIN2 NOT NULL,
+    plan_code NVARCHAR(100) COLLATE Latin1_General_BIN2,
+    effective_date DATE NOT NULL,
+    termination_date DATE
+);
+
 -- What is wrong with each member of one comparison; a member may have a kind and be a duplicate besides.
 CREATE TABLE member_findings (
     source_system NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
