@@ -33,6 +33,8 @@ RARE_NAME = 6
 #: the name's share of all contacts times the contacts of the place.
 CHANCE = 0.0008
 
+#: A pair of this weight (log2 of the odds) or more is worth a look by people.
+REVIEW_WEIGHT = 4
 #: The parameters of the queries that find and judge pairs.
 LIMITS = {
     "direct_surnames": DIRECT_SURNAMES,
@@ -40,6 +42,7 @@ LIMITS = {
     "block_size": BLOCK_SIZE,
     "rare_name": RARE_NAME,
     "chance": CHANCE,
+    "review_weight": REVIEW_WEIGHT,
 }
 _NAMES_OF_CANDIDATES = """
     SELECT
@@ -58,7 +61,8 @@ class PersonsHeldError(MemsyncError):
 
 @dataclass(frozen=True)
 class PersonCounts:
-    """What `resolve_persons` did. merged and split count person ids, links the certain links found by rules."""
+    """What `resolve_persons` did. merged and split count person ids, links the certain links found by rules,
+    review the pairs that people should look at."""
 
     contacts: int
     persons: int
@@ -71,10 +75,11 @@ class PersonCounts:
     retired: int
     revived: int
     decisions_without_contact: int
+    review: int
 
 
 def resolve_persons(mart: Mart, settings: Settings, decisions: Sequence[Decision]) -> PersonCounts:
-    """Make persons, contact_persons, person_ids, golden_values and person_roles from normalized_contacts.
+    """Make persons, contact_persons, person_ids, golden_values, person_roles and review_pairs from normalized_contacts.
 
     The same contacts, decisions and former persons give the same tables, however often it is run.
 
@@ -97,6 +102,7 @@ def resolve_persons(mart: Mart, settings: Settings, decisions: Sequence[Decision
         mart.store(read_query("contacts/golden_values"), Replace())
         persons = mart.store(read_query("contacts/persons"), Replace())
         mart.store(read_query("contacts/person_roles"), Replace())
+        review = _write_review(mart, decisions)
     return PersonCounts(
         contacts=len(contacts),
         persons=persons,
@@ -109,16 +115,18 @@ def resolve_persons(mart: Mart, settings: Settings, decisions: Sequence[Decision
         retired=len(assignment.retired),
         revived=len(assignment.revived),
         decisions_without_contact=unknown,
+        review=review,
     )
 
 
 def find_candidates(mart: Mart) -> int:
-    """Make contact_evidence and candidate_pairs, names compared. Returns the number of pairs."""
+    """Make contact_evidence, candidate_pairs and, names compared, judged_pairs. Returns the number of candidates."""
     for query in ("contact_evidence", "contact_numbers", "contact_places", "contact_blocks"):
         mart.store(read_query(f"contacts/{query}"), Replace(), LIMITS)
     pairs = mart.store(read_query("contacts/candidate_pairs"), Replace(), LIMITS)
     for kind in ("first", "last"):
         compare_names(mart, kind, _NAMES_OF_CANDIDATES.format(kind))
+    mart.store(read_query("contacts/judged_pairs"), Replace(), LIMITS)
     return pairs
 
 
@@ -226,6 +234,20 @@ def _write_contact_persons(
             rows.append((*contact, identifier, rule, reason))
     mart.execute("DELETE FROM contact_persons")
     _append(mart, "contact_persons", ("system", "contact_id", "person_id", "rule_name", "reason"), rows)
+
+
+def _write_review(mart: Mart, decisions: Sequence[Decision]) -> int:
+    """The review queue without the pairs that somebody decided never to be one. Returns how many pairs it has."""
+    mart.store(read_query("contacts/review_pairs"), Replace(), LIMITS)
+    for item in decisions:
+        if item.verdict == "never_link":
+            left, right = item.left, item.right
+            mart.execute(
+                "DELETE FROM review_pairs WHERE left_system = @ls AND left_contact_id = @lc"
+                " AND right_system = @rs AND right_contact_id = @rc",
+                {"ls": left[0], "lc": left[1], "rs": right[0], "rc": right[1]},
+            )
+    return int(mart.fetch("SELECT COUNT(*) AS pairs FROM review_pairs")["pairs"][0].as_py())
 
 
 def _write_ids(mart: Mart, living: Mapping[ContactKey, int], assignment: Assignment) -> None:

@@ -2,72 +2,12 @@
 -- grain: one row for each pair of contacts that a rule holds to be one person
 -- key: left_system, left_contact_id, right_system, right_contact_id
 -- purpose: the certain links. A pair that a veto covers is none: incompatible first names, suffixes or middle names,
---   or two personal addresses of one mail domain. @chance bounds how many other persons of the name the place has by
---   chance, for names that work at one place and say nothing else of each other
-WITH everyone AS (
-    SELECT COUNT(c.contact_number) AS contact_count
-    FROM contact_evidence AS c
-),
-
-judged AS (
-    SELECT
-        p.left_number,
-        p.right_number,
-        p.same_email,
-        p.same_direct_phone,
-        p.same_phone,
-        p.same_employer,
-        p.place_contacts,
-        CASE
-            WHEN
-                CAST(CASE WHEN a.name_count > b.name_count THEN a.name_count ELSE b.name_count END AS FLOAT)
-                * p.place_contacts <= CAST(@chance AS FLOAT) * t.contact_count THEN 'Y'
-            ELSE 'N'
-        END AS is_rare_there,
-        CASE
-            WHEN a.first_key = b.last_key AND a.last_key = b.first_key AND a.first_key <> '' THEN 'swapped'
-            WHEN a.first_key = b.first_key AND a.first_key <> '' THEN 'same'
-            WHEN a.first_key = '' OR b.first_key = '' THEN 'missing'
-            ELSE COALESCE(f.agreement, g.agreement)
-        END AS first_names,
-        CASE
-            WHEN a.first_key = b.last_key AND a.last_key = b.first_key THEN 'swapped'
-            WHEN a.last_key = b.last_key THEN 'same'
-            ELSE COALESCE(h.agreement, i.agreement)
-        END AS last_names,
-        CASE WHEN LEN(a.first_key) < LEN(b.first_key) THEN p.left_number ELSE p.right_number END AS initial_number,
-        CASE WHEN LEN(a.first_key) < LEN(b.first_key) THEN b.first_key ELSE a.first_key END AS full_first_key,
-        CASE WHEN a.suffix_key = b.suffix_key THEN 'Y' ELSE 'N' END AS same_suffix,
-        CASE WHEN a.personal_email <> b.personal_email THEN 'Y' ELSE 'N' END AS other_email
-    FROM candidate_pairs AS p
-    CROSS JOIN everyone AS t
-    INNER JOIN contact_evidence AS a ON p.left_number = a.contact_number
-    INNER JOIN contact_evidence AS b ON p.right_number = b.contact_number
-    LEFT OUTER JOIN name_comparisons AS f
-        ON f.kind = 'first' AND a.first_key = f.left_key AND b.first_key = f.right_key
-    LEFT OUTER JOIN name_comparisons AS g
-        ON g.kind = 'first' AND b.first_key = g.left_key AND a.first_key = g.right_key
-    LEFT OUTER JOIN name_comparisons AS h
-        ON h.kind = 'last' AND a.last_key = h.left_key AND b.last_key = h.right_key
-    LEFT OUTER JOIN name_comparisons AS i
-        ON i.kind = 'last' AND b.last_key = i.left_key AND a.last_key = i.right_key
-    WHERE
-        NOT (a.suffix_key <> b.suffix_key AND a.suffix_key <> '' AND b.suffix_key <> '')
-        AND NOT (
-            a.middle_key <> '' AND b.middle_key <> ''
-            AND SUBSTRING(a.middle_key, 1, 1) <> SUBSTRING(b.middle_key, 1, 1)
-        )
-        AND (
-            a.personal_email IS NULL OR b.personal_email IS NULL
-            OR a.email_domain <> b.email_domain OR a.personal_email = b.personal_email
-        )
-),
-
-initials AS (
+--   or two personal addresses of one mail domain
+WITH initials AS (
     -- An initial that fits two first names of one surname and number or place is no certain evidence for either.
     SELECT j.initial_number
-    FROM judged AS j
-    WHERE j.first_names = 'initial' AND j.last_names IN ('same', 'typo')
+    FROM judged_pairs AS j
+    WHERE j.first_names = 'initial' AND j.last_names IN ('same', 'typo') AND j.other_email <> 'D'
     GROUP BY j.initial_number
     HAVING MIN(j.full_first_key) <> MAX(j.full_first_key)
 ),
@@ -100,9 +40,9 @@ ruled AS (
                 j.is_rare_there = 'Y' AND j.last_names IN ('same', 'swapped') AND j.same_suffix = 'Y'
                 AND j.first_names IN ('same', 'nickname', 'typo', 'swapped') AND j.other_email = 'N' THEN 8
         END AS tier
-    FROM judged AS j
+    FROM judged_pairs AS j
     LEFT OUTER JOIN initials AS n ON j.initial_number = n.initial_number
-    WHERE j.first_names <> 'different'
+    WHERE j.first_names <> 'different' AND j.other_email <> 'D'
 )
 
 SELECT

@@ -220,6 +220,25 @@ CREATE TABLE candidate_pairs (
     CONSTRAINT pk_candidate_pairs PRIMARY KEY (left_number, right_number)
 );
 
+-- Each candidate pair that may be one person, judged.
+CREATE TABLE judged_pairs (
+    left_number BIGINT NOT NULL,
+    right_number BIGINT NOT NULL,
+    same_email INT NOT NULL,
+    same_direct_phone INT NOT NULL,
+    same_phone INT NOT NULL,
+    place_contacts BIGINT,
+    first_names NVARCHAR(20) NOT NULL,
+    last_names NVARCHAR(20) NOT NULL,
+    initial_number BIGINT NOT NULL,
+    full_first_key NVARCHAR(200) COLLATE Latin1_General_BIN2 NOT NULL,
+    same_suffix NVARCHAR(1) NOT NULL,
+    other_email NVARCHAR(1) NOT NULL,
+    is_rare_there NVARCHAR(1) NOT NULL,
+    weight FLOAT NOT NULL,
+    CONSTRAINT pk_judged_pairs PRIMARY KEY (left_number, right_number)
+);
+
 -- Each pair of contacts that a rule holds to be one person. The lowest tier is the strongest.
 CREATE TABLE contact_links (
     left_system NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
@@ -241,6 +260,17 @@ CREATE TABLE refused_links (
     rule_name NVARCHAR(60) NOT NULL,
     reason NVARCHAR(400) NOT NULL,
     CONSTRAINT pk_refused_links PRIMARY KEY (left_system, left_contact_id, right_system, right_contact_id)
+);
+
+-- The review queue: pairs that may be one person, for people to decide. weight: log2 of the odds.
+CREATE TABLE review_pairs (
+    left_system NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
+    left_contact_id NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
+    right_system NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
+    right_contact_id NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
+    weight FLOAT NOT NULL,
+    reason NVARCHAR(400) NOT NULL,
+    CONSTRAINT pk_review_pairs PRIMARY KEY (left_system, left_contact_id, right_system, right_contact_id)
 );
 
 -- Which person each contact is, and why. rule is the rule or decision that linked it; score the model's weight.
