@@ -10,8 +10,8 @@ import pyodbc
 from memsync_assets.mart.engine import MartInterruptedError, MartRefusedError
 from memsync_assets.settings import MemsyncError
 
-#: SQLSTATEs of a connection that is lost, or of a server that ends or begins.
-_LOST = ("08", "57P01", "57P02", "57P03", "HYT01")
+#: SQLSTATEs of a connection that is lost or not made in time, or of a server that ends or begins.
+_LOST = ("08", "57P01", "57P02", "57P03", "HYT00", "HYT01")
 #: SQLSTATEs of a transaction that the server gave up for another's sake: deadlock, serialization.
 _GIVEN_UP = ("40001", "40P01", "40002")
 #: SQL Server's own numbers, where a driver gives no better SQLSTATE: 1205 deadlock; 1222 lock timeout.
@@ -28,13 +28,16 @@ _TURNED_AWAY = re.compile(
 )
 #: Classes whose messages name objects and permissions of the schema, and never a value of a row.
 _WITHOUT_VALUES = ("42", "28", "3D", "3F", "IM", "01", "08")
+#: SQL Server says 42000 of very much; of these of its errors, no message quotes a value: syntax, objects, permissions.
+_SQL_SERVERS_WITHOUT_VALUES = re.compile(
+    r"\((102|105|156|208|229|230|262|297|300|916|1088|2714|2760|4060|4104|15151)\)"
+)
 _CONSTRAINT = re.compile(r"\b(?:pk|uq|fk|ck)_[a-z_]+", re.IGNORECASE)
 _SECRET = re.compile(r"(?i)(pwd|password)\s*=\s*(\{[^}]*\}|[^;]*)")
 _MEANING = {
     "22": "a value does not fit its column or its type",
     "23": "a row breaks a key or a NOT NULL of its table",
     "53": "the server has no more room, memory or connections",
-    "HYT": "the server did not answer in time",
 }
 
 
@@ -64,7 +67,7 @@ def readable(error: pyodbc.Error) -> Known:
 
 
 def _told(state: str, message: str) -> str:
-    if state.startswith(_WITHOUT_VALUES):
+    if state.startswith(_WITHOUT_VALUES) and (state != "42000" or _SQL_SERVERS_WITHOUT_VALUES.search(message)):
         return _SECRET.sub(r"\1=…", " ".join(message.split()))[:400]
     meaning = next((text for start, text in _MEANING.items() if state.startswith(start)), "see the server's own log")
     constraint = _CONSTRAINT.search(message)
