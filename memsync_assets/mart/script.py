@@ -41,6 +41,8 @@ PARAMETER_TYPES = {
     "direct_contacts": "BIGINT",
     "direct_surnames": "BIGINT",
     "many_names": "BIGINT",
+    "review_weight": "BIGINT",
+    "chance": "FLOAT",
 }
 _TEXT = "NVARCHAR(4000)"
 _CREATE_TABLE = re.compile(r"^CREATE TABLE (?=\w)", re.MULTILINE)

@@ -132,7 +132,7 @@ def _assert_that_the_script_stores_alike(mart: _RememberingMart) -> None:
     for name, storage in mart.stored:
         assert storage_of(read_query(name)) == storage, name
     assert {name for name, _ in mart.stored} >= set(STORAGES) - {"salesforce/dead_letters"}
-    types = {"date": "DATE", "timestamp": "DATETIME2(6)", "whole": "BIGINT"}
+    types = {"date": "DATE", "timestamp": "DATETIME2(6)", "whole": "BIGINT", "real": "FLOAT"}
     for name, kind in mart.kinds:
         if kind != "null":
             assert PARAMETER_TYPES.get(name) == types.get(kind), name
