@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import dagster as dg
 
+from memsync_assets.automation.extraction import complete_loads, extraction
 from memsync_assets.automation.schedules import build_weekly_ihm
 from memsync_assets.automation.sensors import build_landing_sensor
 from memsync_assets.contacts import assets as contacts
@@ -33,6 +34,7 @@ def build_definitions(
     """
     sources = sorted(system for system, role in systems.items() if role == "source")
     downstream = sorted(system for system, role in systems.items() if role == "downstream")
+    over_odbc = any(system.extraction for system in project.settings.systems.values())
     return dg.Definitions(
         assets=[
             *(build_loads_asset(system, systems[system], project.settings) for system in (*sources, *downstream)),
@@ -50,7 +52,8 @@ def build_definitions(
             parity_checks.findings_add_up,
         ],
         schedules=[build_weekly_ihm(project.settings)],
-        sensors=[build_landing_sensor([*sources, *downstream])],
+        jobs=[extraction] if over_odbc else [],
+        sensors=[build_landing_sensor([*sources, *downstream]), *([complete_loads] if over_odbc else [])],
         resources={"project": project},
         # Steps are few and share one mart with one writer: a process for each would only cost time.
         executor=dg.in_process_executor,
