@@ -30,6 +30,7 @@ TWO_PERSONS = {
     "spouses_with_one_mailbox": 0.010,
     "one_mailbox_for_two": 0.010,
     "siblings_on_one_line": 0.006,
+    "successor_on_one_line": 0.006,
 }
 #: Two of one name on one line, without anything that tells them apart: only a large sample has them.
 INDISTINGUISHABLE = {"father_and_son_unmarked": 0.0002}

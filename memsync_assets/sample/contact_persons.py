@@ -19,7 +19,13 @@ _PUBLIC_DOMAINS = ("gmail.com", "yahoo.com", "outlook.com", "comcast.net", "att.
 _SAME_FIRST_NAME = ("father_and_son", "father_and_son_unmarked", "namesakes_at_one_office", "namesakes_elsewhere")
 _SAME_LAST_NAME = (*_SAME_FIRST_NAME, "alike_first_names", "spouses_with_one_mailbox", "siblings_on_one_line")
 _MAN_AND_WOMAN = ("spouses_with_one_mailbox", "siblings_on_one_line", "one_mailbox_for_two")
-_ONE_LINE = ("father_and_son", "father_and_son_unmarked", "siblings_on_one_line", "spouses_with_one_mailbox")
+_ONE_LINE = (
+    "father_and_son",
+    "father_and_son_unmarked",
+    "siblings_on_one_line",
+    "spouses_with_one_mailbox",
+    "successor_on_one_line",
+)
 
 
 @dataclass(frozen=True)

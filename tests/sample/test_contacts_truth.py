@@ -71,6 +71,7 @@ def test_roles_name_contacts_and_groups_that_are_there(truth: Truth) -> None:
         ("spouses_with_one_mailbox", ("last", "phone", "email")),
         ("one_mailbox_for_two", ("email",)),
         ("siblings_on_one_line", ("last", "phone")),
+        ("successor_on_one_line", ("phone", "street")),
     ],
 )
 def test_two_persons_share_what_makes_them_hard_to_tell_apart(truth: Truth, case: str, shared: tuple[str, ...]) -> None:
