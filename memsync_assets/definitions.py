@@ -49,7 +49,7 @@ def build_definitions(
             *contact_checks.CHECKS,
             *salesforce_checks.CHECKS,
             parity_checks.build_count_parity(downstream, project.settings),
-            parity_checks.findings_add_up,
+            *parity_checks.CHECKS,
         ],
         schedules=[build_weekly_ihm(project.settings)],
         jobs=[extraction] if over_odbc else [],

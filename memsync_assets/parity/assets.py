@@ -9,6 +9,7 @@ import dagster as dg
 from memsync_assets.mart.asset_metadata import table_metadata, table_results
 from memsync_assets.mart.connect import open_mart
 from memsync_assets.parity.comparison import compare_membership
+from memsync_assets.parity.drift import count_kinds, watch_drift
 from memsync_assets.parity.ledger import bring_ledger_up_to
 from memsync_assets.parity.report.charts import Line, line_chart
 from memsync_assets.parity.report.figures import Figures
@@ -66,7 +67,23 @@ def discrepancy_ledger(project: dg.ResourceParam[Project]) -> dg.MaterializeResu
 
 
 @dg.asset(
-    deps=["membership_counts", "discrepancies", "discrepancy_ledger"],
+    deps=["membership_counts"],
+    group_name=_GROUP,
+    kinds={"table"},
+    description="What is odd about a load even where all systems agree: groups that jump, drift, vanish or appear; "
+    "feeds that are late, partial or stale.",
+)
+def membership_drift(project: dg.ResourceParam[Project]) -> dg.MaterializeResult[None]:
+    """Hold the counts against those of earlier as-of dates."""
+    with open_mart(project) as mart:
+        found = watch_drift(mart, project.settings, project.as_of)
+        metadata = table_metadata(mart, "membership_drift")
+    counts = {f"{name}: {kind}": n for name, drifts in found.items() for kind, n in count_kinds(drifts).items()}
+    return dg.MaterializeResult(metadata={**metadata, **counts})
+
+
+@dg.asset(
+    deps=["membership_counts", "discrepancies", "discrepancy_ledger", "membership_drift"],
     group_name=_GROUP,
     kinds={"excel", "html"},
     description="The IHM discrepancy report, and that of every further reconciliation: an Excel workbook and one HTML "
@@ -115,4 +132,4 @@ def _table(rows: list[dict[str, Any]]) -> Any:
     return dg.MetadataValue.table([dg.TableRecord(row) for row in rows], dg.TableSchema(columns))
 
 
-ASSETS = (membership_comparison, discrepancy_ledger, ihm_discrepancy_report)
+ASSETS = (membership_comparison, discrepancy_ledger, membership_drift, ihm_discrepancy_report)

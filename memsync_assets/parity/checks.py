@@ -7,6 +7,7 @@ from dataclasses import asdict
 import dagster as dg
 
 from memsync_assets.mart.connect import open_mart
+from memsync_assets.parity.drift import alarms, feed_drift
 from memsync_assets.parity.verdicts import Verdict, read_verdicts
 from memsync_assets.settings import Project, Settings
 
@@ -84,3 +85,42 @@ def findings_add_up(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
         passed=unexplained == 0,
         metadata={"unexplained": unexplained, "cells": sum(verdict.cells for verdict in verdicts)},
     )
+
+
+@dg.asset_check(
+    asset="membership_drift",
+    name="membership_drift",
+    description="No group jumped, vanished, appeared, left the scope or crossed the size; no feed is late, partial or "
+    "stale. Slow drifts are on the report's watch list and warn of nothing.",
+)
+def drift_check(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
+    """Count what the drift guard stored."""
+    with open_mart(project) as mart:
+        counts = alarms(mart, project.as_of)
+    return dg.AssetCheckResult(passed=not counts, severity=dg.AssetCheckSeverity.WARN, metadata=dict(counts))
+
+
+def _build_feeds_in_order(asset: str) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        name="feeds_in_order",
+        asset=asset,
+        description="No system's last load is late or holds less than half of the one before. Known before comparing.",
+    )
+    def feeds_in_order(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
+        with open_mart(project) as mart:
+            found = feed_drift(mart, project.as_of)
+        return dg.AssetCheckResult(
+            passed=not found,
+            severity=dg.AssetCheckSeverity.WARN,
+            metadata={drift.system: drift.kind for drift in found},
+        )
+
+    return feeds_in_order
+
+
+CHECKS = (
+    findings_add_up,
+    drift_check,
+    _build_feeds_in_order("source_members"),
+    _build_feeds_in_order("downstream_members"),
+)

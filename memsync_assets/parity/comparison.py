@@ -64,8 +64,11 @@ def compare_membership(
     for name, reconciliation in settings.reconciliations.items():
         groups = write_scope(mart, name, reconciliation, date_compared)
         subscribers = reconciliation.counted == "subscribers"
-        every_row = exact or subscribers or not isinstance(mart, DuckDBMart)
-        narrowing = None if every_row else Narrowing(mart, name, date_compared)
+        narrowing = (
+            Narrowing(mart, name, date_compared)
+            if isinstance(mart, DuckDBMart) and not (exact or subscribers)
+            else None
+        )
         done += [_compare(mart, one, groups, narrowing, subscribers) for one in planned if one.reconciliation == name]
     return done
 

@@ -177,3 +177,17 @@ CREATE TABLE discrepancy_ledger (
         reconciliation, downstream_system, source_system, member_id, kind
     )
 );
+
+-- What is odd about a load although all systems may agree: groups and feeds, no members. system: the source or
+-- downstream system whose counts are odd. score: times the bound of its detector.
+CREATE TABLE membership_drift (
+    reconciliation NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
+    as_of DATE NOT NULL,
+    system NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
+    kind NVARCHAR(20) NOT NULL,
+    source_system NVARCHAR(100) COLLATE Latin1_General_BIN2,
+    group_id NVARCHAR(100) COLLATE Latin1_General_BIN2,
+    members_before BIGINT,
+    members_now BIGINT,
+    score DOUBLE PRECISION
+);

@@ -14,6 +14,7 @@ import pytest
 from memsync_assets.mart.duckdb_mart import DuckDBMart
 from memsync_assets.mart.schema import migrate
 from memsync_assets.parity.comparison import compare_membership
+from memsync_assets.parity.drift import watch_drift
 from memsync_assets.parity.ledger import bring_ledger_up_to
 from memsync_assets.parity.report.charts import Line, line_chart
 from memsync_assets.parity.report.writing import Report, write_reports
@@ -45,6 +46,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Report]:
         write(mart, there)
         compare_membership(mart, settings(there), there.as_of)
         bring_ledger_up_to(mart, settings(there), there.as_of)
+        watch_drift(mart, settings(there), there.as_of)
     home = Home(tmp_path_factory.mktemp("home"))
     (written,) = write_reports(mart, Project(settings(there), home, home.root))
     yield written
@@ -108,6 +110,15 @@ def test_the_page_answers_where_how_bad_since_when_who_and_what_next(report: Rep
 def test_ageing_counts_business_days(report: Report) -> None:
     left = {line["open_since"]: line["days_left"] for line in report.figures.ageing}
     assert left == {AS_OF: 1, AS_OF + timedelta(days=14): 10}
+
+
+def test_drift_is_in_workbook_and_page(report: Report) -> None:
+    assert [(row["kind"], row["system"], row["group_id"]) for row in report.figures.drift] == [
+        ("vanished", "claims", "=G2")
+    ]
+    sheet = openpyxl.load_workbook(report.workbook)["Drift"]
+    assert [cell.value for cell in sheet[2]][:5] == ["vanished", "claims", "a", "=G2", 1]
+    assert "<td>vanished</td><td>claims</td><td>a =G2</td>" in report.page.read_text(encoding="utf-8")
 
 
 def test_nothing_compared_gives_no_report(tmp_path: Path) -> None:

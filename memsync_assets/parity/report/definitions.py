@@ -19,4 +19,10 @@ DEFINITIONS = (
     ("cause", "What clearly more findings of a kind have in common than chance would bring: where to begin."),
     ("due", "Business days after the discrepancy opened, holidays left out; fixed when it opens."),
     ("closed", "A later load showed agreement, or the group left the scope."),
+    ("drift", "What is odd about a load even where all systems agree; each system against its own earlier loads."),
+    ("jump", "A group changed by more than 5 MAD (and 1%, and five members) from what is usual; needs 8 changes."),
+    ("watch", "A group drifts slowly: an EWMA of its changes is beyond its limit; needs 16 changes."),
+    ("late", "The system's last load is of an earlier as-of date than another system's."),
+    ("partial", "The system's last full load has less than half of the members' rows of the one before."),
+    ("stale", "Two loads of the system running count the same members in every group."),
 )

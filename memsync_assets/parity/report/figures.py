@@ -89,6 +89,11 @@ WHERE c.reconciliation = @reconciliation AND c.as_of <= @as_of AND c.level = 'so
 GROUP BY c.as_of, c.downstream_system
 ORDER BY c.as_of, c.downstream_system
 """
+_DRIFT = """
+SELECT d.kind, d.system, d.source_system, d.group_id, d.members_before, d.members_now, d.score
+FROM membership_drift AS d
+WHERE d.reconciliation = @reconciliation AND d.as_of = @as_of
+"""
 _DETAIL = f"""
 SELECT TOP ({DETAIL_ROWS})
     d.downstream_system, d.kind, d.source_system, d.member_id, d.source_group_id, d.downstream_group_id,
@@ -143,6 +148,7 @@ class Figures:
 
     Attributes:
         counts: rows of membership_counts with the group's name.
+        drift: rows of membership_drift, the watch list last and strongest first.
         ageing: open discrepancies by owner, downstream system, kind and day of opening, with `days_left`.
         members: the findings by member: protected health information.
         members_found: how many findings there are; `members` holds at most DETAIL_ROWS of them.
@@ -158,6 +164,7 @@ class Figures:
     causes: list[Cause]
     ageing: list[Row]
     trend: list[Row]
+    drift: list[Row]
     members: pa.Table
     members_found: int
 
@@ -174,6 +181,11 @@ class Figures:
 def _plain(row: Row) -> Row:
     """Engines give sums of whole numbers as decimals."""
     return {name: int(value) if isinstance(value, Decimal) else value for name, value in row.items()}
+
+
+def _oddity(row: Row) -> tuple[Any, ...]:
+    names = (row["kind"], row["system"], row["source_system"] or "", row["group_id"] or "")
+    return (row["kind"] == "watch", row["kind"] == "jump", -(row["score"] or 0), *names)
 
 
 def _depth(level: str) -> int:
@@ -207,6 +219,7 @@ def read_figures(mart: Mart, settings: Settings, reconciliation: str, as_of: dat
         causes=likely_causes(mart, reconciliation, as_of),
         ageing=ageing,
         trend=[row for row in trend if row["as_of"] in shown],
+        drift=sorted(rows(_DRIFT), key=_oddity),
         members=mart.fetch(_DETAIL, parameters),
         members_found=sum(row["findings"] for row in kinds),
     )

@@ -18,6 +18,7 @@ from memsync_assets.parity.report.figures import Figures, Row, Total
 #: Rows of the lists of the page; the workbook has all.
 _WORST_CELLS = 15
 _CAUSES = 12
+_DRIFT = 12
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,8 @@ def render_page(figures: Figures, workbook: str) -> str:
         kinds=sorted({row["kind"] for row in figures.kinds}),
         found=_found(figures),
         trend=_trend(figures),
+        drift=figures.drift[:_DRIFT],
+        more_drift=max(0, len(figures.drift) - _DRIFT),
         definitions=DEFINITIONS,
     )
 

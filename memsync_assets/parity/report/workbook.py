@@ -29,6 +29,7 @@ _STYLES: dict[str, dict[str, object]] = {
     "percent": {"num_format": "+0.00%;-0.00%;0.00%"},
     "share": {"num_format": "0.00%"},
     "date": {"num_format": "yyyy-mm-dd", "align": "left"},
+    "times": {"num_format": "0.0"},
     "moment": {"num_format": "yyyy-mm-dd hh:mm", "align": "left"},
     "head": {"bold": True, "bg_color": "#1F3864", "font_color": "#FFFFFF", "text_wrap": True},
     "number_head": {
@@ -106,6 +107,7 @@ def write_workbook(figures: Figures, path: Path) -> None:
     for level in figures.levels:
         _level(book, level)
     _causes(book)
+    _drift(book)
     _work_list(book)
     _members(book)
     _definitions(book)
@@ -323,6 +325,27 @@ def _causes(book: _Book) -> None:
     for at, cause in enumerate(book.figures.causes, 1):
         cells = (cause.findings, cause.share, cause.kind, cause.downstream_system, cause.text)
         _row(book, sheet, at, columns, cells)
+
+
+def _drift(book: _Book) -> None:
+    columns = (
+        _Column("Kind", 14),
+        _Column("System", 20),
+        _Column("Source system", 16),
+        _Column("Group", 12),
+        _Column("Members before", 12, "count"),
+        _Column("Members now", 12, "count"),
+        _Column("Change", 10, "signed"),
+        _Column("Times its bound", 10, "times"),
+    )
+    sheet = book.sheet("Drift")
+    rows = book.figures.drift
+    _begin_list(book, sheet, columns, len(rows))
+    for at, row in enumerate(rows, 1):
+        before, now = row["members_before"], row["members_now"]
+        change = None if before is None or now is None else now - before
+        names = (row["kind"], row["system"], row["source_system"], row["group_id"])
+        _row(book, sheet, at, columns, (*names, before, now, change, row["score"]))
 
 
 def _work_list(book: _Book) -> None:
