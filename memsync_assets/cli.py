@@ -141,7 +141,7 @@ def plan(
 
     project = _project(home, config)
     with local_target(project), open_mart(project) as mart:
-        print_plan(console, mart, make_plan(mart, project, connect(project)))
+        print_plan(console, make_plan(mart, project, connect(project)))
         if excel:
             write_plan_workbook(mart, excel)
             console.print(f"Every change: {escape(str(excel))}", soft_wrap=True)
@@ -155,6 +155,9 @@ def apply(
         str | None,
         typer.Option("--approve", help="Apply without asking: the hash of the plan as `memsync plan` shows it."),
     ] = None,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="First plan anew, with what Salesforce refused before.")
+    ] = False,
 ) -> None:
     """Carry out the plan that was made last. Asks on a terminal; elsewhere it needs `--approve PLAN_HASH`.
 
@@ -166,14 +169,59 @@ def apply(
     from memsync_assets.salesforce.apply import apply_plan
     from memsync_assets.salesforce.client import connect
     from memsync_assets.salesforce.gate import refuse_after_loss
-    from memsync_assets.salesforce.plan_report import ask_for_approval, print_results
+    from memsync_assets.salesforce.plan import make_plan
+    from memsync_assets.salesforce.plan_report import ask_for_approval, print_plan, print_results
 
     project = _project(home, config)
     with local_target(project), open_mart(project) as mart:
         refuse_after_loss(mart)
+        org = connect(project)
+        if retry_failed:
+            print_plan(console, make_plan(mart, project, org, retry_failed=True))
         approved = approve or ask_for_approval(console, mart)
-        counts = apply_plan(mart, project, connect(project), approved)
+        counts = apply_plan(mart, project, org, approved)
         print_results(console, counts)
+    raise typer.Exit(5 if counts.failed else 0)
+
+
+@app.command()
+def merge(
+    home: HomeOption = DEFAULT_HOME,
+    config: ConfigOption = DEFAULT_CONFIG,
+    approve: Annotated[
+        list[str] | None, typer.Option("--approve", help="Also make this merge, which waits for a person. Repeatable.")
+    ] = None,
+    undo: Annotated[str | None, typer.Option("--undo", help="Take this merge back instead.")] = None,
+) -> None:
+    """Merge Contacts that the org holds twice: by certain rules on its own, the others when they are approved.
+
+    What is merged is kept beforehand, so that `--undo` restores both records, for as long as the loser is in
+    Salesforce's recycle bin (15 days). Run `memsync plan` and `memsync apply` afterwards.
+
+    Exit code: 0 all merges succeeded, 5 some failed.
+
+    Examples: `memsync merge`, `memsync merge --approve MERGE_ID`, `memsync merge --undo MERGE_ID`
+    """
+    from memsync_assets.mart.connect import open_mart
+    from memsync_assets.salesforce.client import connect
+    from memsync_assets.salesforce.gate import refuse_after_loss
+    from memsync_assets.salesforce.merge import find_merges, merge_duplicates, undo_merge
+    from memsync_assets.salesforce.plan import make_plan
+    from memsync_assets.salesforce.plan_report import print_merges
+
+    project = _project(home, config)
+    with local_target(project), open_mart(project) as mart:
+        org = connect(project)
+        if org is None:
+            raise MemsyncError("salesforce.target is none: there is no org to merge in.")
+        if undo:
+            undo_merge(mart, project, org, undo)
+            console.print(f"{escape(undo)}: undone")
+            raise typer.Exit
+        refuse_after_loss(mart)
+        make_plan(mart, project, org)
+        counts = merge_duplicates(mart, project, org, approve or [])
+        print_merges(console, counts, find_merges(mart, project))
     raise typer.Exit(5 if counts.failed else 0)
 
 

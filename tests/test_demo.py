@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from memsync_assets import cli
 from memsync_assets.mart.connect import open_mart
 from memsync_assets.sample.generator import Truth
 from memsync_assets.sample.schedule import LOAD_DATES
-from memsync_assets.settings import DEFAULT_CONFIG, Home, Project, load_settings
+from memsync_assets.settings import DEFAULT_CONFIG, Home, MemsyncError, Project, load_settings
 
 MEMBERS = 4_000
 
@@ -60,6 +61,50 @@ def test_discrepancies_close_and_reopen(home: Path) -> None:
 
 def test_nothing_failed_in_salesforce(home: Path) -> None:
     assert rows(home, "SELECT DISTINCT status FROM salesforce_sync_results") == [("succeeded",)]
+
+
+def command(home: Path, *words: str) -> tuple[int, str]:
+    ended = CliRunner().invoke(cli.app, [*words, "--home", str(home)])
+    return ended.exit_code, ended.output
+
+
+def test_the_reports_are_written_again(home: Path) -> None:
+    page = home / "reports" / "ihm-2026-11-17.html"
+    before = page.read_bytes()
+    page.unlink()
+    code, output = command(home, "report", "--as-of", "2026-11-17")
+    assert code == 0
+    assert page.name in output
+    assert page.read_bytes() == before
+
+
+def test_a_person_is_explained(home: Path) -> None:
+    ((person_id,),) = rows(
+        home, "SELECT TOP (1) person_id FROM contact_persons GROUP BY person_id HAVING COUNT(*) > 1 ORDER BY person_id"
+    )
+    code, output = command(home, "explain", str(person_id))
+    assert code == 0
+    assert output.startswith(f"person {person_id}")
+    assert "golden record" in output
+
+
+def test_the_doctor_finds_all_well(home: Path) -> None:
+    code, output = command(home, "doctor")
+    assert code == 0, output
+    assert "18 loads applied" in output
+
+
+def test_doubles_are_merged_and_the_next_plan_is_approved_by_its_hash(home: Path) -> None:
+    code, output = command(home, "merge")
+    assert code == 0, output
+    assert not output.startswith("merged 0")
+    _, output = command(home, "plan", "--excel", str(home / "plan.xlsx"))
+    if approve := re.search(r"--approve ([0-9a-f]{64})", output):
+        with pytest.raises(MemsyncError, match="nobody can be asked"):
+            cli.apply(home, DEFAULT_CONFIG)
+        assert command(home, "apply", "--approve", approve[1])[0] == 0
+    assert "nothing to do" in command(home, "plan")[1]
+    assert command(home, "merge")[1].startswith("merged 0")
 
 
 def test_a_second_demo_writes_nothing(home: Path) -> None:

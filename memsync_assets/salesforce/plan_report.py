@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from rich.prompt import Confirm
 from rich.table import Table
 
 from memsync_assets.mart.engine import Mart
+from memsync_assets.salesforce.merge import Merge, MergeCounts
 from memsync_assets.salesforce.plan import PlanCounts
 from memsync_assets.salesforce.results import SyncCounts
 from memsync_assets.settings import MemsyncError
@@ -27,7 +28,7 @@ _WIDTHS = (24, 12, 34, 20, 26, 34, 34, 28)
 _MOST_ROWS = 1_048_575
 
 
-def print_plan(console: Console, mart: Mart, plan: PlanCounts) -> None:
+def print_plan(console: Console, plan: PlanCounts) -> None:
     """Print what a plan would do: records by object and operation, reasons, the breaker, the hash."""
     if not plan.changes:
         console.print("The org agrees with the mart: nothing to do.")
@@ -104,6 +105,18 @@ def print_results(console: Console, counts: SyncCounts) -> None:
         console.print(f"codes: {_listed(counts.codes)}")
     if counts.skipped_because:
         console.print(f"[yellow]not everything was sent[/yellow]: {counts.skipped_because}")
+
+
+def print_merges(console: Console, counts: MergeCounts, waiting: Sequence[Merge]) -> None:
+    """Print what was merged, and what waits for a person."""
+    console.print(f"merged {counts.merged:,}, failed {counts.failed:,}, waiting for a person {counts.review:,}")
+    if counts.codes:
+        console.print(f"codes: {_listed(counts.codes)}")
+    if counts.skipped_because:
+        console.print(f"[yellow]nothing was merged[/yellow]: {counts.skipped_because}")
+    for one in waiting:
+        if one.state == "review":
+            console.print(f"  {one.merge_id}: {one.loser_id} into {one.master_id} ({one.rule_name})")
 
 
 def _listed(counts: Mapping[str, int]) -> str:
