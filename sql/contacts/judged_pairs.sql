@@ -82,18 +82,18 @@ SELECT
         ELSE LOG(CAST(c.contact_count AS FLOAT) / c.place_contacts) / LOG(CAST(2 AS FLOAT))
     END
     + CASE WHEN c.same_direct_phone = 1 THEN 12 WHEN c.same_phone = 1 THEN 3 ELSE 0 END
-    + CASE WHEN c.same_email = 1 THEN 14 WHEN c.other_email = 'D' THEN -12 WHEN c.other_email = 'Y' THEN -3 ELSE 0 END
+    + CASE WHEN c.same_email = 1 THEN 14 WHEN c.other_email = 'D' THEN -18 WHEN c.other_email = 'Y' THEN -3 ELSE 0 END
     + CASE
         WHEN c.first_names IN ('same', 'swapped') THEN 0
         WHEN c.first_names IN ('nickname', 'typo') THEN -2
         WHEN c.first_names = 'prefix' THEN -4
         WHEN c.first_names = 'initial' THEN -5
         WHEN c.first_names = 'missing' THEN -7
-        ELSE -24
+        ELSE -28
     END
     + CASE
         WHEN c.last_names IN ('same', 'swapped') THEN 0
         WHEN c.last_names IN ('typo', 'part') THEN -3
-        ELSE -11
+        ELSE -16
     END AS weight
 FROM compared AS c
