@@ -69,10 +69,10 @@ def command(home: Path, *words: str) -> tuple[int, str]:
 
 
 def test_the_reports_are_written_again(home: Path) -> None:
-    page = home / "reports" / "ihm-2026-11-17.html"
+    page = home / "reports" / "ihm-2026-11-20.html"
     before = page.read_bytes()
     page.unlink()
-    code, output = command(home, "report", "--as-of", "2026-11-17")
+    code, output = command(home, "report", "--as-of", "2026-11-20")
     assert code == 0
     assert page.name in output
     assert page.read_bytes() == before
