@@ -6,6 +6,7 @@ largest that applies of 5, 4, 3), 1 anything else.
 
 from __future__ import annotations
 
+import getpass
 import os
 import subprocess
 import sys
@@ -249,6 +250,40 @@ def report(
     for one in reports:
         console.print(f"Report: {escape(str(one.workbook))}", soft_wrap=True)
         console.print(f"Report: {escape(str(one.page))}", soft_wrap=True)
+
+
+@app.command()
+def review(
+    home: HomeOption = DEFAULT_HOME,
+    config: ConfigOption = DEFAULT_CONFIG,
+    same: Annotated[
+        tuple[str, str] | None, typer.Option("--same", help="These two contacts are one person.", metavar="ONE OTHER")
+    ] = None,
+    different: Annotated[
+        tuple[str, str] | None, typer.Option("--different", help="These two are not.", metavar="ONE OTHER")
+    ] = None,
+    top: Annotated[int, typer.Option("--top", min=1, help="How many pairs to show.")] = 20,
+) -> None:
+    """Show the pairs of contacts that no rule is certain of, the likeliest first, and decide them.
+
+    A decision holds from the next run on, against every rule. Look at a pair's contacts with `memsync explain`.
+
+    Examples: `memsync review --top 50`, `memsync review --same foundation_ca/C0000012 heritage_tx/00000340`
+    """
+    from memsync_assets.contacts.review import decide, review_queue
+    from memsync_assets.mart.connect import open_mart
+
+    project = _project(home, config)
+    for pair, is_same in ((same, True), (different, False)):
+        if pair:
+            decide(project, *pair, same=is_same, by=getpass.getuser())
+            console.print(f"decided: {escape(pair[0])} and {escape(pair[1])}, from the next run on")
+    with open_mart(project) as mart:
+        queue = review_queue(mart, project)
+    console.print(f"{len(queue):,} pairs wait for a decision")
+    for one in queue[:top]:
+        contacts = f"{'/'.join(one.left)} {'/'.join(one.right)}"
+        console.print(f"{one.weight:6.1f}  {escape(contacts)}  {escape(one.reason)}", soft_wrap=True)
 
 
 @app.command()

@@ -88,6 +88,20 @@ def test_a_person_is_explained(home: Path) -> None:
     assert "golden record" in output
 
 
+def test_a_pair_is_reviewed_and_decided_once(home: Path) -> None:
+    code, output = command(home, "review")
+    assert code == 0, output
+    assert "pairs wait for a decision" in output
+    pair = ("foundation_ca/C1", "heritage_tx/1")
+    assert command(home, "review", "--different", *pair)[0] == 0
+    assert f"never_link,{','.join(pair).replace('/', ',')}" in (home / "identity_decisions.csv").read_text()
+    with pytest.raises(MemsyncError, match="decided both"):
+        cli.review(home, DEFAULT_CONFIG, same=pair)
+    with pytest.raises(MemsyncError, match="SYSTEM/CONTACT_ID"):
+        cli.review(home, DEFAULT_CONFIG, same=("nobody", "x/1"))
+    (home / "identity_decisions.csv").unlink()
+
+
 def test_the_doctor_finds_all_well(home: Path) -> None:
     code, output = command(home, "doctor")
     assert code == 0, output

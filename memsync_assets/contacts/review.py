@@ -1,0 +1,63 @@
+"""The review queue: pairs of contacts that no rule is certain of, the likeliest first, for people to decide.
+
+What is decided is written beside the home's mart and holds from the next run on. It names source contacts, not persons,
+so that it lasts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from memsync_assets.contacts.decisions import ContactKey, decision, decision_files, read_decisions, record
+from memsync_assets.mart.engine import Mart
+from memsync_assets.settings import MemsyncError, Project
+
+_PAIRS = """
+SELECT r.left_system, r.left_contact_id, r.right_system, r.right_contact_id, r.weight, r.reason
+FROM review_pairs AS r
+ORDER BY r.weight DESC, r.left_system, r.left_contact_id, r.right_system, r.right_contact_id
+"""
+
+
+@dataclass(frozen=True)
+class ReviewPair:
+    """Two contacts that may be one person. weight: the log2 odds that they are, as the fixed weights have it."""
+
+    left: ContactKey
+    right: ContactKey
+    weight: float
+    reason: str
+
+
+def review_queue(mart: Mart, project: Project) -> list[ReviewPair]:
+    """The pairs that wait for a decision, the likeliest first; what was decided since the last run is left out."""
+    decided = {(item.left, item.right) for item in read_decisions(project)}
+    found = [
+        ReviewPair(
+            (row["left_system"], row["left_contact_id"]),
+            (row["right_system"], row["right_contact_id"]),
+            row["weight"],
+            row["reason"],
+        )
+        for row in mart.fetch(_PAIRS).to_pylist()
+    ]
+    return [pair for pair in found if tuple(sorted((pair.left, pair.right))) not in decided]
+
+
+def decide(project: Project, one: str, other: str, *, same: bool, by: str) -> None:
+    """Write down that two contacts, given as SYSTEM/CONTACT_ID, are or are not one person.
+
+    Raises:
+        MemsyncError: a contact is not given so, or the pair was decided the other way before.
+    """
+    item = decision("always_link" if same else "never_link", _key(one), _key(other), by)
+    if item.left == item.right:
+        raise MemsyncError(f"{one}: a decision names two different contacts.")
+    record(decision_files(project)[1], item)
+
+
+def _key(text: str) -> ContactKey:
+    system, _, contact_id = text.partition("/")
+    if not system or not contact_id:
+        raise MemsyncError(f"{text}: write a contact as SYSTEM/CONTACT_ID, as `memsync review` shows it.")
+    return system, contact_id
