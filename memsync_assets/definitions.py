@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import dagster as dg
 
+from memsync_assets.automation.alerts import build_alert_sensor
 from memsync_assets.automation.extraction import complete_loads, extraction
 from memsync_assets.automation.schedules import build_weekly_ihm
 from memsync_assets.automation.sensors import build_landing_sensor
@@ -53,7 +54,11 @@ def build_definitions(
         ],
         schedules=[build_weekly_ihm(project.settings)],
         jobs=[extraction] if over_odbc else [],
-        sensors=[build_landing_sensor([*sources, *downstream]), *([complete_loads] if over_odbc else [])],
+        sensors=[
+            build_landing_sensor([*sources, *downstream]),
+            build_alert_sensor(parity_checks.check_keys(downstream, project.settings)),
+            *([complete_loads] if over_odbc else []),
+        ],
         resources={"project": project},
         # Steps are few and share one mart with one writer: a process for each would only cost time.
         executor=dg.in_process_executor,

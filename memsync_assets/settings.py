@@ -138,6 +138,26 @@ class MartSettings(Section):
     memory_limit: str = Field(default="2GB", description="DuckDB's; it spills to disk beyond")
 
 
+class Smtp(Section):
+    """A mail server that takes alerts."""
+
+    host: str
+    port: int = 587
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    sender: str
+    recipients: Annotated[tuple[str, ...], Field(min_length=1)]
+    user: str = Field(default="", description="empty: no login")
+    password_variable: str = Field(default="MEMSYNC_SMTP_PASSWORD", description="environment variable")
+
+
+class Alerts(Section):
+    """Who is told of breaches of the SLA and of failed parity checks."""
+
+    file: str = Field(default="alerts.jsonl", description="in the home, a JSON line an alert; empty: none")
+    slack_webhook_variable: str = Field(default="", description="environment variable with the webhook's address")
+    smtp: Smtp | None = None
+
+
 class Settings(Section):
     """The whole of config/memsync.yaml."""
 
@@ -147,6 +167,7 @@ class Settings(Section):
     salesforce: Salesforce = Salesforce()
     reconciliations: Annotated[dict[str, Reconciliation], Field(min_length=1)]
     calendar: Calendar = Calendar()
+    alerts: Alerts = Alerts()
 
     def priority(self, system: str) -> int:
         """The survivorship rank of a source system; the lower wins."""

@@ -10,7 +10,7 @@ from memsync_assets.mart.asset_metadata import table_metadata, table_results
 from memsync_assets.mart.connect import open_mart
 from memsync_assets.parity.comparison import compare_membership
 from memsync_assets.parity.drift import count_kinds, watch_drift
-from memsync_assets.parity.ledger import bring_ledger_up_to
+from memsync_assets.parity.ledger import bring_ledger_up_to, read_breaches
 from memsync_assets.parity.report.charts import Line, line_chart
 from memsync_assets.parity.report.figures import Figures
 from memsync_assets.parity.report.writing import Report, write_reports
@@ -63,7 +63,10 @@ def discrepancy_ledger(project: dg.ResourceParam[Project]) -> dg.MaterializeResu
     with open_mart(project) as mart:
         moves = bring_ledger_up_to(mart, project.settings, project.as_of)
         metadata = table_metadata(mart, "discrepancy_ledger")
-    return dg.MaterializeResult(metadata={**metadata, "moves": _table([asdict(move) for move in moves])})
+        breaches = [asdict(breach) | {"due_on": str(breach.due_on)} for breach in read_breaches(mart)]
+    moved = _table([asdict(move) for move in moves])
+    # The alerts' sensor reads the breaches here, so that it never takes the mart from a run.
+    return dg.MaterializeResult(metadata={**metadata, "moves": moved, "breaches": dg.MetadataValue.json(breaches)})
 
 
 @dg.asset(

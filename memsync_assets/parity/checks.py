@@ -19,14 +19,24 @@ def check_name(downstream_system: str, level: str) -> str:
     return f"count_parity_{re.sub(r'[^A-Za-z0-9_]', '_', downstream_system)}_{level}"
 
 
+def check_keys(downstream_systems: Sequence[str], settings: Settings) -> list[dg.AssetCheckKey]:
+    """The checks of `build_count_parity`."""
+    pairs = _pairs(downstream_systems, settings)
+    return [dg.AssetCheckKey(dg.AssetKey(_ASSET), check_name(system, level)) for system, level in pairs]
+
+
+def _pairs(downstream_systems: Sequence[str], settings: Settings) -> list[tuple[str, str]]:
+    levels = sorted({level for block in settings.reconciliations.values() for level in block.levels})
+    return [(system, level) for system in downstream_systems for level in levels]
+
+
 def build_count_parity(downstream_systems: Sequence[str], settings: Settings) -> dg.AssetChecksDefinition:
     """One step that checks every downstream system at every level of any reconciliation.
 
     Within a tolerance the check warns, beyond it it fails. It blocks nothing: ledger and report follow from what it
     finds. What writes to another system has its own gate.
     """
-    levels = sorted({level for block in settings.reconciliations.values() for level in block.levels})
-    pairs = [(system, level) for system in downstream_systems for level in levels]
+    pairs = _pairs(downstream_systems, settings)
 
     @dg.multi_asset_check(
         name="count_parity",

@@ -26,6 +26,28 @@ FROM discrepancy_ledger AS l
 WHERE l.reconciliation = @reconciliation AND l.downstream_system = @downstream_system
 """
 
+_BREACHES = """
+SELECT l.reconciliation, l.downstream_system, l.owner, l.kind, l.due_on, COUNT(*) AS discrepancies
+FROM discrepancy_ledger AS l
+INNER JOIN ledger_positions AS p
+    ON l.reconciliation = p.reconciliation AND l.downstream_system = p.downstream_system
+WHERE l.status = 'open' AND l.due_on < p.as_of
+GROUP BY l.reconciliation, l.downstream_system, l.owner, l.kind, l.due_on
+ORDER BY l.due_on, l.reconciliation, l.downstream_system, l.owner, l.kind
+"""
+
+
+@dataclass(frozen=True)
+class Breach:
+    """Open discrepancies past one due date: all of them broke the SLA on the day after it."""
+
+    reconciliation: str
+    downstream_system: str
+    owner: str
+    kind: str
+    due_on: date
+    discrepancies: int
+
 
 @dataclass(frozen=True)
 class LedgerMove:
@@ -59,6 +81,11 @@ def bring_ledger_up_to(mart: Mart, settings: Settings, as_of: date | None) -> li
         _move(mart, comparison, calendar.due_on(date_compared, _days(settings, comparison)))
         for comparison in planned_comparisons(mart, settings, date_compared)
     ]
+
+
+def read_breaches(mart: Mart) -> list[Breach]:
+    """What is open past its due date, on the date that each ledger was last brought up to."""
+    return [Breach(**row) for row in mart.fetch(_BREACHES).to_pylist()]
 
 
 def _days(settings: Settings, comparison: Comparison) -> int:
