@@ -6,6 +6,7 @@ import dagster as dg
 
 from memsync_assets.automation.alerts import build_alert_sensor
 from memsync_assets.automation.extraction import complete_loads, extraction
+from memsync_assets.automation.freshness import with_freshness
 from memsync_assets.automation.schedules import build_weekly_ihm
 from memsync_assets.automation.sensors import build_landing_sensor
 from memsync_assets.contacts import assets as contacts
@@ -36,7 +37,7 @@ def build_definitions(
     sources = sorted(system for system, role in systems.items() if role == "source")
     downstream = sorted(system for system, role in systems.items() if role == "downstream")
     over_odbc = any(system.extraction for system in project.settings.systems.values())
-    return dg.Definitions(
+    definitions = dg.Definitions(
         assets=[
             *(build_loads_asset(system, systems[system], project.settings) for system in (*sources, *downstream)),
             build_source_tables(sources),
@@ -64,6 +65,7 @@ def build_definitions(
         executor=dg.in_process_executor,
         loggers=loggers,
     )
+    return with_freshness(definitions)
 
 
 @dg.definitions
