@@ -20,6 +20,8 @@ from memsync_assets.local_org.oauth import ConnectedApp
 from memsync_assets.local_org.org import Org, open_org
 
 _HOST = "127.0.0.1"
+#: Seconds that a server has to stop, and that its open connections have to end.
+_PATIENCE, _GRACE = 15, 5
 
 
 class CannotServeError(Exception):
@@ -35,7 +37,14 @@ def serve(db_path: Path | str, schema_path: Path | None, port: int, app: Connect
     org = _opened(db_path, schema_path, app)
     bound = listener.getsockname()[1]
     print(json.dumps({"port": bound, "url": f"http://{_HOST}:{bound}"}), flush=True)  # noqa: T201
-    config = uvicorn.Config(make_app(org), http=Protocol, log_level="warning", access_log=False, lifespan="off")
+    config = uvicorn.Config(
+        make_app(org),
+        http=Protocol,
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
+        timeout_graceful_shutdown=_GRACE,
+    )
     try:
         uvicorn.Server(config).run(sockets=[listener])
     finally:
@@ -116,9 +125,13 @@ class LocalOrg:
         self._port, self.url = said["port"], said["url"]
 
     def stop(self) -> None:
-        """Stop it cleanly."""
+        """Stop it cleanly; one that does not stop in time is killed, which loses nothing that was answered."""
         if self._process:
             self._process.terminate()
+            try:
+                self._process.wait(_PATIENCE)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
             self._wait()
 
     def kill(self) -> None:
