@@ -23,6 +23,7 @@ import pyodbc
 from memsync_assets.landing.manifest import MANIFEST, Manifest, parse_manifest
 from memsync_assets.mart.odbc_rows import batches_of, schema_of
 from memsync_assets.settings import Extraction, MemsyncError, Project
+from memsync_assets.whole_files import COMMON, whole_file
 
 _PARAMETER = re.compile(r"'(?:[^']|'')*'|(?<![:\w]):(load_id|as_of|cutoff_at|since)\b")
 _LOAD_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:+-]{0,99}")
@@ -180,11 +181,9 @@ def _read_table(connection: pyodbc.Connection, path: Path, sql: str, given: dict
     text, values = _bind(sql, given)
     cursor = connection.execute(text, values)
     schema = schema_of(cursor)
-    partial = path.with_name(f".{path.name}.partial")
-    with pq.ParquetWriter(partial, schema) as writer:
+    with whole_file(path, COMMON) as partial, pq.ParquetWriter(partial, schema) as writer:
         for batch in batches_of(cursor, schema):
             writer.write_batch(batch)
-    _settle(partial, path)
 
 
 def _manifest(load: ReadyLoad, kind: str, files: dict[str, Path]) -> bytes:
@@ -207,13 +206,5 @@ def _data_file(path: Path) -> dict[str, object]:
 
 
 def _write(path: Path, content: bytes) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_bytes(content)
-    _settle(partial, path)
-
-
-def _settle(partial: Path, path: Path) -> None:
-    """A file appears whole, and on the disk, or not at all."""
-    with partial.open("rb") as file:
-        os.fsync(file.fileno())
-    partial.replace(path)
+    with whole_file(path, COMMON) as partial:
+        partial.write_bytes(content)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -11,6 +10,7 @@ from pyarrow import csv
 from memsync_assets.mart.engine import Mart
 from memsync_assets.mart.lineage import schema_tables
 from memsync_assets.settings import MemsyncError
+from memsync_assets.whole_files import whole_file
 
 
 def export_table(mart: Mart, table: str, file: Path) -> int:
@@ -33,11 +33,9 @@ def export_table(mart: Mart, table: str, file: Path) -> int:
         raise MemsyncError(f"{file.parent}: there is no such folder.")
     columns = ", ".join(mart.columns(table))
     rows = mart.fetch(f"SELECT {columns} FROM {table}")  # noqa: S608  (names of our own schema)
-    partial = file.with_name(f".{file.name}.partial")
-    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as target:
+    with whole_file(file) as partial:
         if file.suffix == ".parquet":
-            pq.write_table(rows, target)
+            pq.write_table(rows, partial)
         else:
-            csv.write_csv(rows, target)
-    partial.replace(file)
+            csv.write_csv(rows, partial)
     return int(rows.num_rows)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from memsync_assets.salesforce.merge import Merge, MergeCounts
 from memsync_assets.salesforce.plan import PlanCounts
 from memsync_assets.salesforce.results import SyncCounts
 from memsync_assets.settings import MemsyncError
+from memsync_assets.whole_files import whole_file
 
 _CHANGES = """
 SELECT p.object_name, p.operation, p.external_id, p.record_id, p.field_name, p.before_value, p.after_value, p.reason
@@ -54,9 +54,8 @@ def write_plan_workbook(mart: Mart, path: Path) -> None:
     if path.suffix != ".xlsx" or not path.parent.is_dir():
         raise MemsyncError(f"--excel {path}: name an .xlsx file in a folder that is there.")
     rows = mart.fetch(_CHANGES)
-    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
     options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
-    with xlsxwriter.Workbook(path, options) as book:
+    with whole_file(path) as partial, xlsxwriter.Workbook(partial, options) as book:
         head = book.add_format({"bold": True, "bg_color": "#1F3864", "font_color": "#FFFFFF"})
         text = book.add_format({"num_format": "@"})
         sheet = book.add_worksheet("Sync plan")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -14,9 +12,10 @@ from memsync_assets.parity.report.figures import Figures, read_figures
 from memsync_assets.parity.report.page import write_page
 from memsync_assets.parity.report.workbook import write_workbook
 from memsync_assets.settings import Project
+from memsync_assets.whole_files import whole_file
 
-#: The report folder and its files are for their owner only.
-_FOLDER_MODE, _FILE_MODE = 0o700, 0o600
+#: The report folder is for its owner only, as its files are.
+_FOLDER_MODE = 0o700
 
 
 @dataclass(frozen=True)
@@ -42,14 +41,8 @@ def _write(mart: Mart, project: Project, reconciliation: str, as_of: date) -> Re
     figures = read_figures(mart, project.settings, reconciliation, as_of)
     stem = project.home.reports / f"{reconciliation}-{as_of.isoformat()}"
     workbook, page = stem.with_suffix(".xlsx"), stem.with_suffix(".html")
-    _write_whole(workbook, lambda path: write_workbook(figures, path))
-    _write_whole(page, lambda path: write_page(figures, path, workbook.name))
+    with whole_file(workbook) as partial:
+        write_workbook(figures, partial)
+    with whole_file(page) as partial:
+        write_page(figures, partial, workbook.name)
     return Report(figures, workbook, page)
-
-
-def _write_whole(path: Path, write: Callable[[Path], None]) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _FILE_MODE))
-    write(partial)
-    partial.chmod(_FILE_MODE)
-    partial.replace(path)
