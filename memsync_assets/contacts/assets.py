@@ -9,7 +9,7 @@ from memsync_assets.contacts.decisions import read_decisions
 from memsync_assets.contacts.identity import resolve_persons
 from memsync_assets.contacts.legal_entities import roll_up_legal_entities
 from memsync_assets.contacts.normalize import normalize_contacts
-from memsync_assets.mart.asset_metadata import table_results
+from memsync_assets.mart.asset_metadata import table_results, table_spec
 from memsync_assets.mart.connect import open_mart
 from memsync_assets.settings import Project
 
@@ -19,19 +19,17 @@ _NORMALIZED = ("normalized_contacts", "quarantined_contacts")
 _PERSONS = ("persons", "contact_persons", "person_roles")
 
 
-def _spec(table: str, deps: list[str], description: str) -> dg.AssetSpec:
-    return dg.AssetSpec(table, deps=deps, group_name=_GROUP, kinds={"sql", "table"}, description=description)
-
-
 @dg.multi_asset(
     name="roll_up_legal_entities",
     specs=[
-        _spec(
+        table_spec(
+            _GROUP,
             "legal_entities",
             ["org_units", "employer_groups"],
             "Legal entities: what the trees of organizational units roll up to, one row each.",
         ),
-        _spec(
+        table_spec(
+            _GROUP,
             "group_legal_entities",
             ["org_units", "employer_groups"],
             "The legal entity of each employer group, or why there is none (cycle, orphan, two roots).",
@@ -48,12 +46,14 @@ def legal_entities(project: dg.ResourceParam[Project]) -> Iterator[dg.Materializ
 @dg.multi_asset(
     name="normalize_contacts",
     specs=[
-        _spec(
+        table_spec(
+            _GROUP,
             "normalized_contacts",
             ["source_contacts"],
             "Source contacts with every value parsed: E.164 phones, USPS addresses, email status, names in parts.",
         ),
-        _spec(
+        table_spec(
+            _GROUP,
             "quarantined_contacts",
             ["source_contacts"],
             "Source contacts that cannot be used, with the reason. Nothing is lost: a check counts it.",
@@ -70,17 +70,20 @@ def normalized_contacts(project: dg.ResourceParam[Project]) -> Iterator[dg.Mater
 @dg.multi_asset(
     name="resolve_persons",
     specs=[
-        _spec(
+        table_spec(
+            _GROUP,
             "persons",
             ["normalized_contacts"],
             "The golden record of each person: one row for the human behind contacts of several systems and groups.",
         ),
-        _spec(
+        table_spec(
+            _GROUP,
             "contact_persons",
             ["normalized_contacts"],
             "Which person each contact is, and the rule, score or decision that says so.",
         ),
-        _spec(
+        table_spec(
+            _GROUP,
             "person_roles",
             ["normalized_contacts", "source_contact_roles"],
             "A person's roles at employer groups; at most one of a person's groups is primary.",

@@ -15,6 +15,11 @@ from memsync_assets.mart.lineage import column_lineage
 from memsync_assets.mart.queries import Query, all_queries
 
 
+def table_spec(group: str, table: str, deps: Sequence[str], description: str) -> dg.AssetSpec:
+    """The asset of a table that is made by SQL."""
+    return dg.AssetSpec(table, deps=deps, group_name=group, kinds={"sql", "table"}, description=description)
+
+
 def _query_of(table: str) -> Query | None:
     return next((query for query in all_queries() if query.table == table), None)
 

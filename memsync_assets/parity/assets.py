@@ -6,13 +6,12 @@ from typing import Any
 
 import dagster as dg
 
-from memsync_assets.mart.asset_metadata import table_metadata, table_results
+from memsync_assets.mart.asset_metadata import table_metadata, table_results, table_spec
 from memsync_assets.mart.connect import open_mart
 from memsync_assets.parity.comparison import compare_membership
 from memsync_assets.parity.drift import count_kinds, watch_drift
 from memsync_assets.parity.ledger import bring_ledger_up_to, read_breaches
-from memsync_assets.parity.report.charts import Line, line_chart
-from memsync_assets.parity.report.figures import Figures
+from memsync_assets.parity.report.page import trend_chart
 from memsync_assets.parity.report.writing import Report, write_reports
 from memsync_assets.settings import Project
 
@@ -21,24 +20,23 @@ _COMPARED = ("reconciliation_scope", "membership_counts", "discrepancies")
 _MEMBERS = ["source_members", "downstream_members"]
 
 
-def _spec(table: str, deps: list[str], description: str) -> dg.AssetSpec:
-    return dg.AssetSpec(table, deps=deps, group_name=_GROUP, kinds={"sql", "table"}, description=description)
-
-
 @dg.multi_asset(
     name="compare_membership",
     specs=[
-        _spec(
+        table_spec(
+            _GROUP,
             "reconciliation_scope",
             ["source_members", "employer_groups"],
             "The employer groups that each reconciliation covers: named, flagged as IHM, or above a size.",
         ),
-        _spec(
+        table_spec(
+            _GROUP,
             "membership_counts",
             [*_MEMBERS, "employer_groups"],
             "Distinct active members by source, group and state, on both sides, with variance and status.",
         ),
-        _spec(
+        table_spec(
+            _GROUP,
             "discrepancies",
             [*_MEMBERS, "employer_groups"],
             "Every difference explained by member: missing, extra, duplicate, wrong group, state or plan, stale dates.",
@@ -114,18 +112,8 @@ def _about(reports: list[Report]) -> dict[str, Any]:
                 for c in report.figures.causes
             ]
         )
-        about[f"{name} trend"] = dg.MetadataValue.md(_trend(report.figures))
+        about[f"{name} trend"] = dg.MetadataValue.md(trend_chart(report.figures))
     return about
-
-
-def _trend(figures: Figures) -> str:
-    dates = sorted({row["as_of"] for row in figures.trend})
-    found = {(row["downstream_system"], row["as_of"]): row["findings"] for row in figures.trend}
-    lines = [
-        Line(total.downstream_system, tuple(found.get((total.downstream_system, day)) for day in dates))
-        for total in figures.totals
-    ]
-    return line_chart([day.isoformat() for day in dates], lines, "Members with findings by as-of date")
 
 
 def _table(rows: list[dict[str, Any]]) -> Any:

@@ -5,6 +5,7 @@ Everything but `members` holds counts. Reads only: nothing here decides what a d
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -171,6 +172,19 @@ class Figures:
     def level(self, level: str) -> list[Row]:
         """The counts of one level."""
         return [row for row in self.counts if row["level"] == level]
+
+    @property
+    def found(self) -> Counter[tuple[str, str]]:
+        """Findings by kind and downstream system, those in flight included."""
+        found: Counter[tuple[str, str]] = Counter()
+        for row in self.kinds:
+            found[row["kind"], row["downstream_system"]] += row["findings"]
+        return found
+
+    @property
+    def found_kinds(self) -> list[str]:
+        """The kinds that were found, in order."""
+        return sorted({row["kind"] for row in self.kinds})
 
     @property
     def levels(self) -> list[str]:

@@ -58,9 +58,9 @@ def render_page(figures: Figures, workbook: str) -> str:
         more_causes=max(0, len(causes) - _CAUSES),
         scattered=sum(cause.findings for cause in figures.causes if not cause.pattern),
         owners=_owners(figures.ageing),
-        kinds=sorted({row["kind"] for row in figures.kinds}),
-        found=_found(figures),
-        trend=_trend(figures),
+        kinds=figures.found_kinds,
+        found=figures.found,
+        trend=trend_chart(figures),
         drift=figures.drift[:_DRIFT],
         more_drift=max(0, len(figures.drift) - _DRIFT),
         definitions=DEFINITIONS,
@@ -109,15 +109,8 @@ def _owners(ageing: list[Row]) -> list[_Owner]:
     return sorted(lines, key=lambda line: (line.next_due, line.owner))
 
 
-def _found(figures: Figures) -> dict[tuple[str, str], int]:
-    found: dict[tuple[str, str], int] = {}
-    for row in figures.kinds:
-        key = (row["kind"], row["downstream_system"])
-        found[key] = found.get(key, 0) + row["findings"]
-    return found
-
-
-def _trend(figures: Figures) -> str:
+def trend_chart(figures: Figures) -> str:
+    """Members with findings by as-of date, a line for each downstream system, as SVG."""
     dates = sorted({row["as_of"] for row in figures.trend})
     found = {(row["downstream_system"], row["as_of"]): row["findings"] for row in figures.trend}
     lines = [

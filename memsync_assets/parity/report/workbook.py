@@ -190,15 +190,12 @@ def _row(book: _Book, sheet: Worksheet, row: int, columns: Sequence[_Column], va
 def _kinds(book: _Book, sheet: Worksheet, first: int) -> int:
     sheet.write_string(first, 0, "Findings by kind, in flight included", book.formats["section"])
     systems = [total.downstream_system for total in book.figures.totals]
-    kinds = sorted({row["kind"] for row in book.figures.kinds})
     columns = [_Column("Kind", 24), *(_Column(system, 14, "count") for system in systems), _Column("All", 12, "count")]
     book.head(sheet, first + 1, columns)
-    found = {(row["kind"], row["downstream_system"]): 0 for row in book.figures.kinds}
-    for row in book.figures.kinds:
-        found[row["kind"], row["downstream_system"]] += row["findings"]
+    found = book.figures.found
     at = first + 1
-    for at, kind in enumerate(kinds, first + 2):
-        counts = [found.get((kind, system), 0) for system in systems]
+    for at, kind in enumerate(book.figures.found_kinds, first + 2):
+        counts = [found[kind, system] for system in systems]
         area = f"{xl_rowcol_to_cell(at, 1)}:{xl_rowcol_to_cell(at, len(systems))}"
         _row(book, sheet, at, columns, (kind, *counts, (f"=SUM({area})", sum(counts))))
     return at + 1
