@@ -9,9 +9,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from memsync_assets.settings import MemsyncError, Project
-
-URL_VARIABLE = "MEMSYNC_LOCAL_ORG_URL"
+from memsync_assets.settings import LOCAL_ORG_URL_VARIABLE, MemsyncError, Project
 
 
 @contextmanager
@@ -21,8 +19,8 @@ def local_target(project: Project) -> Iterator[str | None]:
     Raises:
         MemsyncError: it does not start.
     """
-    if project.settings.salesforce.target != "local" or os.environ.get(URL_VARIABLE):
-        yield os.environ.get(URL_VARIABLE)
+    if project.settings.salesforce.target != "local" or os.environ.get(LOCAL_ORG_URL_VARIABLE):
+        yield os.environ.get(LOCAL_ORG_URL_VARIABLE)
         return
     # The server's parts take a second to import; commands that need no org need not wait for them.
     from memsync_assets.local_org.server import LocalOrg
@@ -34,11 +32,11 @@ def local_target(project: Project) -> Iterator[str | None]:
     except RuntimeError as error:
         raise MemsyncError(
             f"the local org of {project.home.org} did not start: {error}. If `memsync org serve` has it open, "
-            f"stop that, or set {URL_VARIABLE} to its URL."
+            f"stop that, or set {LOCAL_ORG_URL_VARIABLE} to its URL."
         ) from error
-    os.environ[URL_VARIABLE] = org.url
+    os.environ[LOCAL_ORG_URL_VARIABLE] = org.url
     try:
         yield org.url
     finally:
-        del os.environ[URL_VARIABLE]
+        del os.environ[LOCAL_ORG_URL_VARIABLE]
         org.stop()

@@ -19,6 +19,8 @@ _HERE = Path(__file__).resolve().parent
 #: Where `sql/` and `config/` lie: beside the package in a checkout, inside it in an installed wheel.
 PROJECT = _HERE.parent if (_HERE.parent / "sql").is_dir() else _HERE / "_project"
 DEFAULT_CONFIG = PROJECT / "config" / "memsync.yaml"
+#: Holds the URL of the local org while one runs.
+LOCAL_ORG_URL_VARIABLE = "MEMSYNC_LOCAL_ORG_URL"
 
 Role = Literal["source", "downstream"]
 Level = Literal["source", "group", "state", "plan"]

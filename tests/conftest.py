@@ -1,4 +1,4 @@
-"""A landing folder, and a private PostgreSQL, for every test that wants one."""
+"""A landing folder, a small mart, and a private PostgreSQL, for every test that wants one."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from memsync_assets.mart.drivers import complete
+from memsync_assets.mart.duckdb_mart import DuckDBMart
+from memsync_assets.mart.schema import migrate
 from memsync_assets.settings import Home, Project, Reconciliation, Scope, Settings
 from tests.landing.landed import Landing
 from tests.mart.cluster import Cluster, what_is_missing
@@ -22,6 +24,15 @@ def landing(tmp_path: Path) -> Landing:
     settings = Settings(reconciliations={"ihm": Reconciliation(scope=Scope(flagged=True))})
     (tmp_path / "landing").mkdir()
     return Landing(Project(settings, Home(tmp_path / "home"), tmp_path / "landing"))
+
+
+@pytest.fixture
+def mart() -> Iterator[DuckDBMart]:
+    """An embedded mart in memory, its schema in place."""
+    mart = DuckDBMart()
+    migrate(mart)
+    yield mart
+    mart.close()
 
 
 @pytest.fixture(scope="session")

@@ -27,9 +27,8 @@ from memsync_assets.salesforce.errors import (
     TransientError,
     UnknownOutcomeError,
 )
-from memsync_assets.settings import MemsyncError, Project, Salesforce
+from memsync_assets.settings import LOCAL_ORG_URL_VARIABLE, MemsyncError, Project, Salesforce
 
-URL_VARIABLE = "MEMSYNC_LOCAL_ORG_URL"
 ID_VARIABLE = "MEMSYNC_SALESFORCE_CLIENT_ID"
 SECRET_VARIABLE = "MEMSYNC_SALESFORCE_CLIENT_SECRET"
 # The local org is open to whoever is on this machine: its client is no secret.
@@ -233,10 +232,10 @@ def connect(project: Project) -> Org | None:
     if settings.target == "none":
         return None
     if settings.target == "local":
-        url = os.environ.get(URL_VARIABLE)
+        url = os.environ.get(LOCAL_ORG_URL_VARIABLE)
         if not url:
             raise MemsyncError(
-                f"salesforce.target is local and {URL_VARIABLE} is not set. "
+                f"salesforce.target is local and {LOCAL_ORG_URL_VARIABLE} is not set. "
                 "`memsync demo` starts the local org; or set the target to none."
             )
         client_id, secret = (

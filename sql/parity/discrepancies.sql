@@ -3,8 +3,8 @@
 -- key: reconciliation, as_of, downstream_system, source_system, member_id, kind
 -- purpose: every difference explained by member. Where a side has the member in several places, groups and states are
 --   lists of equal length, place by place and separated by ; and a value that all places share stands once
-WITH places AS (
-    SELECT DISTINCT
+WITH cells AS (
+    SELECT
         c.source_system,
         c.member_id,
         c.group_id,
@@ -16,28 +16,29 @@ WITH places AS (
         c.reconciliation = @reconciliation AND c.as_of = @as_of AND c.downstream_system = @downstream_system
 ),
 
-source_places AS (
-    SELECT DISTINCT
-        p.source_system,
-        p.member_id,
-        p.group_id,
-        p.state_code
-    FROM places AS p
-    WHERE p.in_source = 1
-),
-
-downstream_places AS (
-    SELECT DISTINCT
-        p.source_system,
-        p.member_id,
-        p.group_id,
-        p.state_code
-    FROM places AS p
-    WHERE p.in_downstream = 1
-),
-
-in_source AS (
+places AS (
     SELECT
+        'source' AS side,
+        s.source_system,
+        s.member_id,
+        s.group_id,
+        s.state_code
+    FROM cells AS s
+    WHERE s.in_source = 1
+    UNION
+    SELECT
+        'downstream' AS side,
+        d.source_system,
+        d.member_id,
+        d.group_id,
+        d.state_code
+    FROM cells AS d
+    WHERE d.in_downstream = 1
+),
+
+located AS (
+    SELECT
+        p.side,
         p.source_system,
         p.member_id,
         CASE
@@ -54,30 +55,8 @@ in_source AS (
                     ORDER BY CONCAT(p.group_id, p.state_code) ASC
                 )
         END AS state_code
-    FROM source_places AS p
-    GROUP BY p.source_system, p.member_id
-),
-
-in_downstream AS (
-    SELECT
-        p.source_system,
-        p.member_id,
-        CASE
-            WHEN MIN(p.group_id) = MAX(p.group_id) THEN MIN(p.group_id)
-            ELSE
-                STRING_AGG(CAST(p.group_id AS NVARCHAR(MAX)), ';') WITHIN GROUP (
-                    ORDER BY CONCAT(p.group_id, p.state_code) ASC
-                )
-        END AS group_id,
-        CASE
-            WHEN MIN(p.state_code) = MAX(p.state_code) THEN MIN(p.state_code)
-            ELSE
-                STRING_AGG(CAST(p.state_code AS NVARCHAR(MAX)), ';') WITHIN GROUP (
-                    ORDER BY CONCAT(p.group_id, p.state_code) ASC
-                )
-        END AS state_code
-    FROM downstream_places AS p
-    GROUP BY p.source_system, p.member_id
+    FROM places AS p
+    GROUP BY p.side, p.source_system, p.member_id
 )
 
 SELECT
@@ -93,5 +72,7 @@ SELECT
     d.state_code AS downstream_state_code,
     f.in_flight
 FROM member_findings AS f
-LEFT OUTER JOIN in_source AS s ON f.source_system = s.source_system AND f.member_id = s.member_id
-LEFT OUTER JOIN in_downstream AS d ON f.source_system = d.source_system AND f.member_id = d.member_id
+LEFT OUTER JOIN located AS s
+    ON f.source_system = s.source_system AND f.member_id = s.member_id AND s.side = 'source'
+LEFT OUTER JOIN located AS d
+    ON f.source_system = d.source_system AND f.member_id = d.member_id AND d.side = 'downstream'

@@ -1,22 +1,10 @@
-"""A small mart in memory, and rows for it."""
+"""The settings of two source systems."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-from memsync_assets.mart.duckdb_mart import DuckDBMart
-from memsync_assets.mart.schema import migrate
 from memsync_assets.settings import Reconciliation, Scope, Settings, System
-
-
-@pytest.fixture
-def mart() -> Iterator[DuckDBMart]:
-    mart = DuckDBMart()
-    migrate(mart)
-    yield mart
-    mart.close()
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ import pytest
 
 from memsync_assets.local_org.server import LocalOrg
 from memsync_assets.mart.duckdb_mart import DuckDBMart
-from memsync_assets.mart.schema import migrate
 from memsync_assets.settings import Home, Project, Reconciliation, Salesforce, Scope, Settings
 from tests.salesforce.scene import Scene
 
@@ -18,14 +17,6 @@ from tests.salesforce.scene import Scene
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalOrg]:
     with LocalOrg(tmp_path_factory.mktemp("org") / "org.sqlite") as org:
         yield org
-
-
-@pytest.fixture
-def mart() -> Iterator[DuckDBMart]:
-    mart = DuckDBMart()
-    migrate(mart)
-    yield mart
-    mart.close()
 
 
 @pytest.fixture
