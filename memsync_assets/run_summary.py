@@ -89,7 +89,9 @@ class RunSummary:
             return 5
         if self.outcome.refused:
             return 4
-        return 3 if self.beyond_tolerance else 0
+        if self.beyond_tolerance:
+            return 3
+        return 1 if self.outcome.untold else 0
 
 
 def summarize(project: Project, outcome: GraphRun) -> RunSummary:
@@ -117,6 +119,8 @@ def print_summary(console: Console, summary: RunSummary) -> None:
         console.print(f"  [red]refused[/red] {escape(name)}: see its reason.json in the home's quarantine")
     for name in outcome.failed_steps:
         console.print(f"  [red]failed[/red] {escape(name)}: `memsync dev` shows why")
+    if outcome.untold:
+        console.print(f"  [red]alerts[/red] {escape(outcome.untold)}; the next run tries again", soft_wrap=True)
     for title, rows in (
         ("Membership counts, source against downstream", summary.counts),
         ("Discrepancies by kind", summary.kinds),

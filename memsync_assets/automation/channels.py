@@ -2,16 +2,18 @@
 
 The file is its own record: an alert that is in it is never written again, so it errs neither way. Of Slack and mail it
 is noted that an alert was sent after it was: a crash in between sends it again, and none is ever lost. A repeated mail
-has the same Message-ID, by which mail systems know it.
+has the same Message-ID, by which mail systems know it. Who tells, a run or the sensor, holds a lock for as long.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import smtplib
 import ssl
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from email.message import EmailMessage
 from hashlib import sha256
@@ -19,9 +21,10 @@ from pathlib import Path
 
 import requests
 
-from memsync_assets.settings import MemsyncError, Project, Smtp
+from memsync_assets.settings import Alerts, MemsyncError, Project, Smtp
 
 _SENT = "alerts_sent.jsonl"
+_LOCK = ".alerts.lock"
 _TIMEOUT = 15
 
 
@@ -52,18 +55,16 @@ def deliver(project: Project, alerts: Sequence[Alert]) -> int:
     Raises:
         AlertError: a channel failed; the others were served. Call again, and it is tried again.
     """
+    with _alone(project.home.root):
+        return _deliver(project, alerts)
+
+
+def _deliver(project: Project, alerts: Sequence[Alert]) -> int:
     settings = project.settings.alerts
     failures: list[str] = []
-    sent = 0
-    if settings.file:
-        sent += _append(project.home.root / settings.file, alerts)
+    sent = _append(project.home.root / settings.file, alerts) if settings.file else 0
     noted = project.home.root / _SENT
-    channels: list[tuple[str, Callable[[Sequence[Alert]], None]]] = []
-    if settings.slack_webhook_variable:
-        channels.append(("slack", lambda new: _slack(settings.slack_webhook_variable, new)))
-    if smtp := settings.smtp:
-        channels.append(("smtp", lambda new: _mail(smtp, new)))
-    for channel, send in channels:
+    for channel, send in _channels(settings):
         done = _ids(noted, channel)
         new = [alert for alert in alerts if alert.id not in done]
         if not new:
@@ -78,6 +79,23 @@ def deliver(project: Project, alerts: Sequence[Alert]) -> int:
     if failures:
         raise AlertError("; ".join(failures))
     return sent
+
+
+def _channels(settings: Alerts) -> Iterator[tuple[str, Callable[[Sequence[Alert]], None]]]:
+    """Those that keep no record of their own."""
+    if variable := settings.slack_webhook_variable:
+        yield "slack", lambda new: _slack(variable, new)
+    if smtp := settings.smtp:
+        yield "smtp", lambda new: _mail(smtp, new)
+
+
+@contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    """What was sent is read and noted by one process at a time; the lock goes with the process."""
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / _LOCK).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _append(path: Path, alerts: Sequence[Alert]) -> int:

@@ -6,16 +6,21 @@ import json
 import socketserver
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import dagster as dg
 import pytest
+from typer.testing import CliRunner
 
+from memsync_assets import cli
 from memsync_assets.automation.channels import Alert, AlertError, deliver
+from memsync_assets.automation.instance import open_instance
 from memsync_assets.definitions import build_definitions
 from memsync_assets.landing.systems import landed_systems
-from memsync_assets.settings import Alerts, Home, Project, Reconciliation, Scope, Settings, Smtp
+from memsync_assets.settings import Alerts, Home, Project, Reconciliation, Scope, Settings, Smtp, load_settings
 from tests.landing.landed import Landing, member
 
 WEBHOOK = "MEMSYNC_TEST_WEBHOOK"
@@ -152,6 +157,15 @@ def test_a_channel_that_fails_is_tried_again_and_holds_up_no_other(tmp_path: Pat
     assert slack.texts == [ONE.text]
 
 
+def test_two_that_tell_at_once_do_not_tell_twice(tmp_path: Path, slack: Slack) -> None:
+    of = project(tmp_path, Alerts(slack_webhook_variable=WEBHOOK))
+    with ThreadPoolExecutor(4) as pool:
+        sent = list(pool.map(lambda _: deliver(of, [ONE, TWO]), range(4)))
+    assert sum(sent) == 4
+    assert slack.texts == [f"{ONE.text}\n{TWO.text}"]
+    assert len((tmp_path / "alerts.jsonl").read_text().splitlines()) == 2
+
+
 def test_an_address_that_nobody_listens_at_is_not_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(WEBHOOK, "http://127.0.0.1:1/services/secret")
     with pytest.raises(AlertError, match="slack: ConnectionError") as failed:
@@ -191,6 +205,39 @@ def test_the_sensor_tells_breaches_and_failed_checks_once(landing: Landing) -> N
     ]
     assert len(both) == 5
     assert "secret" not in "".join(both)
+
+
+def test_a_run_tells_at_its_end_and_the_sensor_not_again(landing: Landing, slack: Slack) -> None:
+    """`memsync run` needs no daemon; a channel that fails is tried again by whoever comes next."""
+    config = landing.project.home.root.with_name("memsync.yaml")
+    config.write_text(
+        f"reconciliations: {{ihm: {{scope: {{flagged: true}}}}}}\nalerts: {{slack_webhook_variable: {WEBHOOK}}}\n"
+    )
+    project = replace(landing.project, settings=load_settings(config))
+    landing.write(
+        "a",
+        "1",
+        {"members": [member("secret-1")], "groups": [{"group_id": "G1", "group_name": "One", "ihm_indicator": "Y"}]},
+    )
+    landing.write("claims", "1", {"members": [{"source_system": "a", **member(f"secret-{n}")} for n in (1, 2)]})
+    where = ("--landing", project.landing, "--home", project.home.root, "--config", config)
+    slack.status = 503
+    ended = CliRunner().invoke(cli.app, ["run", *map(str, where)])
+    assert ended.exit_code == 3, ended.output
+    assert "slack: HTTP 503" in ended.output
+    slack.status = 200
+    ended = CliRunner().invoke(cli.app, ["run", *map(str, where)])
+    assert ended.exit_code == 3, ended.output
+    told = [json.loads(line)["text"] for line in alerts_file(project).read_text().splitlines()]
+    assert [text.split()[0] for text in told] == [
+        f"count_parity_claims_{level}" for level in ("group", "source", "state")
+    ]
+    assert slack.texts == ["\n".join(told)]
+    definitions = build_definitions(project, landed_systems(project))
+    with open_instance(project.home) as instance:
+        tick(definitions, project, instance)
+    assert len(slack.texts) == 1
+    assert len(alerts_file(project).read_text().splitlines()) == 3
 
 
 PARITY = ("reconciliation_scope", "membership_counts", "discrepancies", "discrepancy_ledger")
