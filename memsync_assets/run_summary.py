@@ -14,7 +14,7 @@ from rich.table import Table
 
 from memsync_assets.graph_run import GraphRun
 from memsync_assets.mart.connect import open_mart
-from memsync_assets.parity.reconciliations import latest_as_of
+from memsync_assets.parity.reconciliations import date_compared
 from memsync_assets.parity.verdicts import read_verdicts
 from memsync_assets.settings import Project
 
@@ -97,7 +97,7 @@ class RunSummary:
 def summarize(project: Project, outcome: GraphRun) -> RunSummary:
     """Read the figures of the run that just ended."""
     with open_mart(project) as mart:
-        as_of = project.as_of or latest_as_of(mart)
+        as_of = date_compared(mart, project.as_of)
         parameters = {"as_of": as_of}
         return RunSummary(
             outcome=outcome,

@@ -15,7 +15,7 @@ from memsync_assets.mart.queries import read_query
 from memsync_assets.parity.narrowing import Narrowing
 from memsync_assets.parity.reconciliations import (
     Comparison,
-    latest_as_of,
+    date_compared,
     planned_comparisons,
     write_configuration,
     write_scope,
@@ -55,19 +55,17 @@ def compare_membership(
         as_of: the date.
         exact: compare every row in the embedded mart, too.
     """
-    date_compared = as_of or latest_as_of(mart)
-    if date_compared is None:
+    compared = date_compared(mart, as_of)
+    if compared is None:
         return []
     write_configuration(mart, settings)
-    planned = planned_comparisons(mart, settings, date_compared)
+    planned = planned_comparisons(mart, settings, compared)
     done: list[ComparisonCounts] = []
     for name, reconciliation in settings.reconciliations.items():
-        groups = write_scope(mart, name, reconciliation, date_compared)
+        groups = write_scope(mart, name, reconciliation, compared)
         subscribers = reconciliation.counted == "subscribers"
         narrowing = (
-            Narrowing(mart, name, date_compared)
-            if isinstance(mart, DuckDBMart) and not (exact or subscribers)
-            else None
+            Narrowing(mart, name, compared) if isinstance(mart, DuckDBMart) and not (exact or subscribers) else None
         )
         done += [_compare(mart, one, groups, narrowing, subscribers) for one in planned if one.reconciliation == name]
     return done

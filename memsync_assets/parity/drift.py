@@ -28,7 +28,7 @@ from typing import Literal
 import pyarrow as pa
 
 from memsync_assets.mart.engine import Mart
-from memsync_assets.parity.reconciliations import latest_as_of
+from memsync_assets.parity.reconciliations import date_compared
 from memsync_assets.settings import Reconciliation, Settings
 
 Kind = Literal["late", "partial", "stale", "vanished", "appeared", "left_scope", "crossed_size", "jump", "watch"]
@@ -112,7 +112,7 @@ class Drift:
 
 def watch_drift(mart: Mart, settings: Settings, as_of: date | None) -> dict[str, list[Drift]]:
     """Find and store the drift of every reconciliation on an as-of date; None: the latest of the loads."""
-    compared = as_of or latest_as_of(mart)
+    compared = date_compared(mart, as_of)
     if compared is None:
         return {}
     feeds = feed_drift(mart, compared)
@@ -127,7 +127,7 @@ def watch_drift(mart: Mart, settings: Settings, as_of: date | None) -> dict[str,
 
 def feed_drift(mart: Mart, as_of: date | None = None) -> list[Drift]:
     """Systems whose last load is late or partial: known before anything is compared."""
-    known = as_of or latest_as_of(mart)
+    known = date_compared(mart, as_of)
     loads: dict[str, list[Mapping[str, object]]] = defaultdict(list)
     for row in mart.fetch(_LOADS, {"as_of": known}).to_pylist() if known else []:
         loads[row["system"]].append(row)
@@ -144,7 +144,7 @@ def feed_drift(mart: Mart, as_of: date | None = None) -> list[Drift]:
 
 def alarms(mart: Mart, as_of: date | None = None) -> dict[str, int]:
     """How many of each reconciliation and kind were stored for an as-of date, without the watch list."""
-    rows = mart.fetch(_ALARMS, {"as_of": as_of or latest_as_of(mart)}).to_pylist()
+    rows = mart.fetch(_ALARMS, {"as_of": date_compared(mart, as_of)}).to_pylist()
     return {f"{row['reconciliation']}: {row['kind']}": int(row["oddities"]) for row in rows}
 
 

@@ -11,7 +11,7 @@ from datetime import date
 from memsync_assets.mart.engine import Mart, ReplacePartition
 from memsync_assets.mart.queries import read_query
 from memsync_assets.parity.calendar import BusinessCalendar
-from memsync_assets.parity.reconciliations import Comparison, latest_as_of, planned_comparisons
+from memsync_assets.parity.reconciliations import Comparison, date_compared, planned_comparisons
 from memsync_assets.settings import Settings
 
 _PARTITION = ReplacePartition(("reconciliation", "downstream_system"))
@@ -73,13 +73,13 @@ def bring_ledger_up_to(mart: Mart, settings: Settings, as_of: date | None) -> li
 
     The same comparison again changes nothing.
     """
-    date_compared = as_of or latest_as_of(mart)
-    if date_compared is None:
+    compared = date_compared(mart, as_of)
+    if compared is None:
         return []
     calendar = BusinessCalendar.of(settings.calendar)
     return [
-        _move(mart, comparison, calendar.due_on(date_compared, _days(settings, comparison)))
-        for comparison in planned_comparisons(mart, settings, date_compared)
+        _move(mart, comparison, calendar.due_on(compared, _days(settings, comparison)))
+        for comparison in planned_comparisons(mart, settings, compared)
     ]
 
 

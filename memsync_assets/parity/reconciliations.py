@@ -66,8 +66,10 @@ class Comparison:
         }
 
 
-def latest_as_of(mart: Mart) -> date | None:
-    """The latest as-of date of the loads that were applied; None when there is none."""
+def date_compared(mart: Mart, asked: date | None) -> date | None:
+    """The as-of date that was asked for, or else the latest of the loads that were applied; None when there is none."""
+    if asked:
+        return asked
     found: date | None = mart.fetch("SELECT MAX(l.as_of) AS as_of FROM loads AS l")["as_of"][0].as_py()
     return found
 

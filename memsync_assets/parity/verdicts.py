@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any
 
 from memsync_assets.mart.engine import Mart
-from memsync_assets.parity.reconciliations import latest_as_of
+from memsync_assets.parity.reconciliations import date_compared
 
 _VERDICTS = """
 SELECT
@@ -72,7 +72,7 @@ class Verdict:
 
 def read_verdicts(mart: Mart, as_of: date | None = None) -> list[Verdict]:
     """The verdict on every level of every comparison of an as-of date; None: the latest of the loads."""
-    compared = as_of or latest_as_of(mart)
+    compared = date_compared(mart, as_of)
     rows = mart.fetch(_VERDICTS, {"as_of": compared}).to_pylist() if compared else []
     return [_verdict(row) for row in rows]
 

@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 
 from memsync_assets.mart.engine import Mart
-from memsync_assets.parity.reconciliations import latest_as_of
+from memsync_assets.parity.reconciliations import date_compared
 from memsync_assets.parity.report.figures import Figures, read_figures
 from memsync_assets.parity.report.page import write_page
 from memsync_assets.parity.report.workbook import write_workbook
@@ -29,7 +29,7 @@ class Report:
 
 def write_reports(mart: Mart, project: Project, as_of: date | None = None) -> list[Report]:
     """Write the workbook and the page of every reconciliation for an as-of date; None: the latest of the loads."""
-    compared = as_of or project.as_of or latest_as_of(mart)
+    compared = date_compared(mart, as_of or project.as_of)
     if compared is None:
         return []
     folder = project.home.reports
