@@ -12,12 +12,14 @@ from scourgify.exceptions import AddressNormalizationError
 
 from memsync_assets.contacts.text import CAP, SEPARATOR, clean
 
-VERSION = 1
+VERSION = 2
 
 # Publication 28, appendix B; `us` lacks the armed forces.
 _STATES = {s.abbr for s in us.states.STATES_AND_TERRITORIES} | {"DC", "AA", "AE", "AP"}
 _STATE_NAMES = {s.name.upper(): s.abbr for s in us.states.STATES_AND_TERRITORIES} | {"DISTRICT OF COLUMBIA": "DC"}
 _ZIP = re.compile(r"(\d{3,5})(?:\.0+)?(?:[- ]?(\d{4}))?")
+# Publication 28, section 225: what stands for the street at APO, FPO and DPO.
+_MILITARY = re.compile(r"(?:PSC|CMR|UNIT) \d+(?: BOX \d+)?")
 _ATTENTION = re.compile(r"^(?:attn|attention|c/o)\b[:.]?\s*[^,\d]*,?\s*", re.IGNORECASE)
 _KEY = re.compile(r"[^A-Z0-9]+")
 _DIRECTIONS = {
@@ -112,6 +114,8 @@ def _street(line1: str, line2: str) -> tuple[str, str, str | None]:
         line1, line2 = line2, ""
     if not line1:
         return "", "", "no_street"
+    if _MILITARY.fullmatch(line1) and not line2:
+        return line1, "", None
     plain, unit = _plain_street(line1), _plain_unit(line2)
     if plain is not None and unit is not None:
         return plain, unit, None

@@ -10,7 +10,7 @@ from nameparser.config import CONSTANTS
 
 from memsync_assets.contacts.text import CAP, SEPARATOR, clean, letters_key
 
-VERSION = 1
+VERSION = 2
 
 #: Longer names are not parsed: nameparser takes seconds for thousands of words.
 _LONGEST = 200
@@ -48,6 +48,8 @@ _SPECIAL_WORDS = frozenset(
     | set(CONSTANTS.bound_first_names)
 )
 _INITIAL = re.compile(r"[A-Za-z]\.?")
+# `Smith, Jr, John`, of which nameparser would lose John.
+_SUFFIX_BEFORE_FIRST = re.compile(r"^([^,]+), *((?:jr|junior|sr|senior|ii|iii|iv)\.?), *([^,]+)$", re.IGNORECASE)
 _DEGREES = re.compile(r",?\s+(?:md|dds|phd|cpa|esq|rn|mba|sphr|phr|shrm-cp|shrm-scp|cebs)\.?$", re.IGNORECASE)
 
 
@@ -89,8 +91,12 @@ def _structured(first: str, last: str) -> Name:
         return _free_text(first)
     if _PLAIN_WORD.fullmatch(first) and _PLAIN_WORD.fullmatch(last):
         return _name(first, "", last, "")
-    first, middle = _split_middle(first)
     last, suffix = _split_suffix(last)
+    first, middle = _split_middle(first)
+    if not middle:
+        first, given_suffix = _split_suffix(first)
+        first, middle = _split_middle(first)
+        suffix = suffix or given_suffix
     return _name(first, middle, last, suffix)
 
 
@@ -99,7 +105,7 @@ def _free_text(text: str) -> Name:
         return _no_person(problem)
     if plain := _plain(text):
         return _name(*plain)
-    parsed = HumanName(_DEGREES.sub("", text))
+    parsed = HumanName(_SUFFIX_BEFORE_FIRST.sub(r"\1, \3, \2", _DEGREES.sub("", text)))
     suffix = next((s for s in re.split(r"[,\s]+", parsed.suffix) if letters_key(s) in _SUFFIXES), "")
     if not parsed.last:
         return _name("", "", parsed.first or parsed.title, "")
@@ -109,10 +115,12 @@ def _free_text(text: str) -> Name:
 def _plain(text: str) -> tuple[str, str, str, str] | None:
     """First, middle, last name and suffix of `Mary A Smith Jr` and `Smith, Mary A`; None when not that plain."""
     last, comma, rest = text.partition(", ")
-    words = [*rest.split(" "), last] if comma else text.split(" ")
+    words = (rest if comma else text).split(" ")
     suffix = ""
-    if len(words) > 2 and not comma and letters_key(words[-1]) in ("jr", "sr", "ii", "iii"):
+    if len(words) > (1 if comma else 2) and letters_key(words[-1]) in ("jr", "sr", "ii", "iii"):
         suffix = words.pop()
+    if comma:
+        words.append(last)
     if len(words) == 2:
         first, middle, last = words[0], "", words[1]
     elif len(words) == 3:
@@ -153,9 +161,9 @@ def _split_middle(first: str) -> tuple[str, str]:
     return (head, tail) if head and len(letters_key(tail)) == 1 else (first, "")
 
 
-def _split_suffix(last: str) -> tuple[str, str]:
-    head, _, tail = last.rpartition(" ")
-    return (head.rstrip(", "), tail) if head and letters_key(tail) in _SUFFIXES else (last, "")
+def _split_suffix(name: str) -> tuple[str, str]:
+    head, _, tail = name.rpartition(" ")
+    return (head.rstrip(", "), tail) if head and letters_key(tail) in _SUFFIXES else (name, "")
 
 
 def _name(first: str, middle: str, last: str, suffix: str) -> Name:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import phonenumbers
 import pytest
 from hypothesis import example, given, settings
@@ -38,6 +36,8 @@ ANY_TEXT = st.text(max_size=CAP)
         ("john@аcme.com", None, "invalid", "not_ascii"),  # a Cyrillic а
         ("a@acme.com; b@acme.com", None, "invalid", "several_addresses"),
         ("mary smith", None, "invalid", "syntax"),
+        ("nan", None, "invalid", "syntax"),
+        ("3128675309.0", None, "invalid", "syntax"),
         ("mary@", None, "invalid", "syntax"),
         ("hr@acme.com", "hr@acme.com", "role", "role_mailbox"),
         ("HR.Benefits2@acme.com", "hr.benefits2@acme.com", "role", "role_mailbox"),
@@ -94,6 +94,14 @@ def test_phones(raw: str, phone: str | None, extension: str | None, problem: str
         (f"JAMES T{SEPARATOR}MCDONALD III", ("James", "T", "McDonald", "III")),
         ("Mary\x07 Smith", ("Mary", None, "Smith", None)),
         ("Smith", (None, None, "Smith", None)),
+        ("Smith, John Jr", ("John", None, "Smith", "Jr")),
+        ("Smith, John A II", ("John", "A", "Smith", "II")),
+        ("Smith, J Sr", ("J", None, "Smith", "Sr")),
+        ("Smith, Jr., John", ("John", None, "Smith", "Jr")),
+        (f"John Jr{SEPARATOR}Smith", ("John", None, "Smith", "Jr")),
+        (f"John V{SEPARATOR}Smith", ("John", "V", "Smith", None)),
+        ("Smith, John, MD", ("John", None, "Smith", None)),
+        (f"John A. Jr.{SEPARATOR}Smith", ("John", "A.", "Smith", "Jr")),
     ],
 )
 def test_names(raw: str, parts: tuple[str | None, ...]) -> None:
@@ -132,6 +140,9 @@ def test_what_is_no_persons_name(raw: str, problem: str) -> None:
         ("Attn: Benefits, 12 Main Street||Chicago|IL|60601", "12 MAIN ST||IL|60601", None),
         ("One Financial Plaza||Chicago|IL|60601", "ONE FINANCIAL PLAZA||IL|60601", "street_not_understood"),
         ("PSC 3 Box 4120||APO|AE|09021", "PSC 3 BOX 4120||AE|09021", None),
+        ("CMR 415 Box 7012||FPO|AP|96349", "CMR 415 BOX 7012||AP|96349", None),
+        ("Unit 3050||APO|AA|34035", "UNIT 3050||AA|34035", None),
+        ("nan||||", "NAN|||", "street_not_understood"),
         ("RR 2 Box 152||Cairo|IL|62914", "RR 2 BOX 152||IL|62914", None),
         ("12 Main Street||Chicago|Illinios|60601", "12 MAIN ST|||60601", "unknown_state"),
         ("12 Main Street||Chicago|IL|ABC", "12 MAIN ST||IL|", "unknown_postal_code"),
@@ -178,9 +189,8 @@ def test_the_fast_path_for_emails_accepts_only_what_the_library_accepts(raw: str
 
 
 def test_long_text_is_not_parsed() -> None:
-    started = time.monotonic()
-    assert parse_name("word " * 79).problem == "too_long"
-    assert time.monotonic() - started < 1  # nameparser alone needs longer for thousands of words
+    # nameparser takes seconds for so many words.
+    assert parse_name("word " * 100_000).problem == "too_long"
 
 
 @given(ANY_TEXT)
