@@ -138,6 +138,9 @@ class MartSettings(Section):
     engine: Literal["duckdb", "sqlserver", "postgres"] = "duckdb"
     connection_variable: str = "MEMSYNC_MART_CONNECTION"
     memory_limit: str = Field(default="2GB", description="DuckDB's; it spills to disk beyond")
+    columnstore: bool = Field(
+        default=False, description="SQL Server: tables of members are stored by columns, for tens of millions of rows"
+    )
 
 
 class Smtp(Section):

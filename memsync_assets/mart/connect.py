@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from memsync_assets.mart.columnstore import store_by_columns
 from memsync_assets.mart.drivers import complete
 from memsync_assets.mart.duckdb_mart import DuckDBMart
 from memsync_assets.mart.engine import Mart
@@ -27,6 +28,8 @@ def open_mart(project: Project) -> Iterator[Mart]:
     mart = _connect(project)
     try:
         migrate(mart)
+        if project.settings.mart.engine == "sqlserver" and project.settings.mart.columnstore:
+            store_by_columns(mart)
         yield mart
     finally:
         mart.close()

@@ -10,7 +10,11 @@ from memsync_assets.mart.queries import SQL
 from memsync_assets.settings import MemsyncError
 
 #: What is applied is remembered here.
-VERSIONS = "CREATE TABLE schema_versions (version NVARCHAR(100) NOT NULL, CONSTRAINT pk_v PRIMARY KEY (version))"
+VERSIONS = """\
+CREATE TABLE schema_versions (
+    version NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
+    CONSTRAINT pk_schema_versions PRIMARY KEY (version)
+)"""
 
 
 def migrate(mart: Mart) -> list[str]:

@@ -10,12 +10,12 @@ import re
 from collections.abc import Iterator
 
 from memsync_assets.mart import storing
+from memsync_assets.mart.columnstore import columnstore_batches
 from memsync_assets.mart.dialects import result_columns
 from memsync_assets.mart.engine import Replace, ReplacePartition, Storage, Upsert
 from memsync_assets.mart.lineage import schema_tables
 from memsync_assets.mart.queries import SQL, Query, all_queries, read_query
 from memsync_assets.mart.schema import VERSIONS
-from memsync_assets.mart.sqlserver import COLLATION
 
 SCHEMA = "memsync"
 
@@ -45,12 +45,26 @@ PARAMETER_TYPES = {
     "chance": "FLOAT",
 }
 _TEXT = "NVARCHAR(4000)"
+_OPENING = f"""\
+-- memsync's data mart on SQL Server 2017 or later, or Azure SQL: all of it in the schema {SCHEMA}. Run it as the
+-- database's owner, with sqlcmd -b, so that it ends at the first error. It can be run again: tables that are there are
+-- kept, procedures are made anew. Afterwards, for each login that is to use the mart:
+--   CREATE USER [...] FOR LOGIN [...] WITH DEFAULT_SCHEMA = {SCHEMA};
+--   ALTER ROLE {SCHEMA}_loader ADD MEMBER [...];  -- memsync itself
+SET ANSI_NULLS ON;
+SET QUOTED_IDENTIFIER ON;
+SET XACT_ABORT ON;
+SET NOCOUNT ON;"""
 _CREATE_TABLE = re.compile(r"^CREATE TABLE (?=\w)", re.MULTILINE)
 
 
-def deployment_script() -> str:
-    """The script; batches end in GO, as sqlcmd and Management Studio take it."""
-    batches = [_opening(), *_schema(), *_tables(), *_roles()]
+def deployment_script(*, columnstore: bool = False) -> str:
+    """The script; batches end in GO, as sqlcmd and Management Studio take it.
+
+    Args:
+        columnstore: tables of members are stored by columns, see `columnstore`.
+    """
+    batches = [_OPENING, *_schema(), *_tables(), *(columnstore_batches(SCHEMA) if columnstore else []), *_roles()]
     batches += [batch for query in all_queries() for batch in _procedure(query)]
     return "".join(f"{batch.rstrip()}\nGO\n\n" for batch in batches)
 
@@ -58,20 +72,6 @@ def deployment_script() -> str:
 def storage_of(query: Query) -> Storage:
     """How a query's result is stored."""
     return STORAGES.get(query.name, Replace())
-
-
-def _opening() -> str:
-    return f"""\
--- memsync's data mart on SQL Server 2017 or later, or Azure SQL. Run it in the mart's own database, as its owner:
---   CREATE DATABASE memsync COLLATE {COLLATION};
--- and then, for each login that is to use it:
---   CREATE USER [...] FOR LOGIN [...] WITH DEFAULT_SCHEMA = {SCHEMA};
---   ALTER ROLE {SCHEMA}_loader ADD MEMBER [...];  -- memsync itself
--- It can be run again: tables that are there are kept, procedures are made anew.
-SET XACT_ABORT ON;
-SET NOCOUNT ON;
-IF CAST(DATABASEPROPERTYEX(DB_NAME(), 'Collation') AS NVARCHAR(128)) <> N'{COLLATION}'
-    THROW 50000, 'The database must have the collation {COLLATION}: results would depend on another.', 1;"""
 
 
 def _schema() -> Iterator[str]:
@@ -105,7 +105,7 @@ def _roles() -> Iterator[str]:
             f"GRANT SELECT ON SCHEMA::{SCHEMA} TO {steward};",
             f"-- {loader}: memsync itself, and SQL Agent. Tables that follow the upload specifications are made by",
             "-- memsync, and so are the tables of a newer version.",
-            f"GRANT SELECT, INSERT, UPDATE, DELETE, EXECUTE, REFERENCES, ALTER ON SCHEMA::{SCHEMA} TO {loader};",
+            f"GRANT SELECT, INSERT, UPDATE, DELETE, EXECUTE, ALTER ON SCHEMA::{SCHEMA} TO {loader};",
             f"GRANT CREATE TABLE TO {loader};",
         ]
     )

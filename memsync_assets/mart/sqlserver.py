@@ -13,11 +13,8 @@ import pyarrow as pa
 import pyodbc
 
 from memsync_assets.mart.dialects import Dialect
-from memsync_assets.mart.engine import MartRefusedError
 
 _ROWS = 20_000
-#: The collation of the database: keys, literals and variables compare by their bytes, as in every other engine.
-COLLATION = "Latin1_General_BIN2"
 #: Texts are read without a length, so that one that is too long is refused by its column and not cut.
 _JSON_TYPES = {"nvarchar": "NVARCHAR(MAX)", "datetime2": "DATETIME2(6)"}
 _TAKE = """
@@ -44,17 +41,8 @@ class SqlServer:
     )
 
     def prepare(self, connection: pyodbc.Connection) -> None:
-        """See `Server.prepare`. Refuses a database in which texts would not compare by their bytes."""
-        cursor = connection.cursor()
-        cursor.execute("SET XACT_ABORT ON")
-        found = cursor.execute(
-            "SELECT CAST(DATABASEPROPERTYEX(DB_NAME(), 'Collation') AS NVARCHAR(128)) AS collation_name"
-        ).fetchval()
-        if found != COLLATION:
-            raise MartRefusedError(
-                f"the database has the collation {found}; results would depend on it."
-                f" Make one for the mart: CREATE DATABASE … COLLATE {COLLATION}."
-            )
+        """See `Server.prepare`. An error ends the transaction, as in every other engine."""
+        connection.cursor().execute("SET XACT_ABORT ON")
 
     def take_lock(self, cursor: pyodbc.Cursor) -> bool:
         """See `Server.take_lock`."""

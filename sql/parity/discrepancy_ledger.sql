@@ -67,10 +67,10 @@ judged AS (
             ELSE 'kept'
         END AS verdict,
         CASE
-            WHEN s.group_id IS NOT NULL OR d.group_id IS NOT NULL THEN 'agrees'
-            WHEN k.source_group_id LIKE '%;%' OR k.downstream_group_id LIKE '%;%' THEN 'agrees'
-            ELSE 'left scope'
-        END AS closing_reason
+            WHEN s.group_id IS NOT NULL OR d.group_id IS NOT NULL THEN 'Y'
+            WHEN k.source_group_id LIKE '%;%' OR k.downstream_group_id LIKE '%;%' THEN 'Y'
+            ELSE 'N'
+        END AS in_scope
     FROM known AS k
     LEFT OUTER JOIN found AS f
         ON k.source_system = f.source_system AND k.member_id = f.member_id AND k.kind = f.kind
@@ -96,7 +96,8 @@ SELECT
         WHEN j.verdict = 'kept' THEN j.closed_on
     END AS closed_on,
     CASE
-        WHEN j.verdict = 'closed' THEN j.closing_reason
+        WHEN j.verdict = 'closed' AND j.in_scope = 'Y' THEN 'agrees'
+        WHEN j.verdict = 'closed' THEN 'left scope'
         WHEN j.verdict = 'kept' THEN j.closed_because
     END AS closed_because,
     j.owner,

@@ -1,15 +1,16 @@
 -- What landed: the loads that were applied and the tables that the source and downstream systems deliver.
--- Keys are binary-collated, so that A1 and a1 stay two. Flags are 'Y' or 'N', as in the landing contract.
+-- Every text is binary-collated, so that A1 and a1 stay two in a database of any collation. Flags are 'Y' or 'N', as in
+-- the landing contract.
 
 CREATE TABLE loads (
     system NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
     load_id NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
-    role NVARCHAR(20) NOT NULL,
-    kind NVARCHAR(10) NOT NULL,
+    role NVARCHAR(20) COLLATE Latin1_General_BIN2 NOT NULL,
+    kind NVARCHAR(10) COLLATE Latin1_General_BIN2 NOT NULL,
     as_of DATE NOT NULL,
     cutoff_at DATETIME2(6),
     revision INT NOT NULL,
-    content_hash NVARCHAR(64) NOT NULL,
+    content_hash NVARCHAR(64) COLLATE Latin1_General_BIN2 NOT NULL,
     applied_at DATETIME2(6) NOT NULL,
     CONSTRAINT pk_loads PRIMARY KEY (system, load_id)
 );
@@ -20,7 +21,7 @@ CREATE TABLE loads (
 CREATE TABLE load_tables (
     system NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
     load_id NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
-    table_name NVARCHAR(40) NOT NULL,
+    table_name NVARCHAR(40) COLLATE Latin1_General_BIN2 NOT NULL,
     row_count BIGINT NOT NULL,
     expected_rows BIGINT NOT NULL,
     CONSTRAINT pk_load_tables PRIMARY KEY (system, load_id, table_name)
@@ -58,15 +59,15 @@ CREATE TABLE downstream_members (
 CREATE TABLE employer_groups (
     source_system NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
     group_id NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
-    group_name NVARCHAR(400) NOT NULL,
+    group_name NVARCHAR(400) COLLATE Latin1_General_BIN2 NOT NULL,
     org_unit_id NVARCHAR(100) COLLATE Latin1_General_BIN2,
-    ihm_indicator NVARCHAR(1),
-    address_line1 NVARCHAR(MAX),
-    address_line2 NVARCHAR(MAX),
-    city NVARCHAR(MAX),
-    state_code NVARCHAR(MAX),
-    postal_code NVARCHAR(MAX),
-    phone NVARCHAR(MAX),
+    ihm_indicator NVARCHAR(1) COLLATE Latin1_General_BIN2,
+    address_line1 NVARCHAR(MAX) COLLATE Latin1_General_BIN2,
+    address_line2 NVARCHAR(MAX) COLLATE Latin1_General_BIN2,
+    city NVARCHAR(MAX) COLLATE Latin1_General_BIN2,
+    state_code NVARCHAR(MAX) COLLATE Latin1_General_BIN2,
+    postal_code NVARCHAR(MAX) COLLATE Latin1_General_BIN2,
+    phone NVARCHAR(MAX) COLLATE Latin1_General_BIN2,
     updated_at DATETIME2(6),
     CONSTRAINT pk_employer_groups PRIMARY KEY (source_system, group_id)
 );
@@ -75,7 +76,7 @@ CREATE TABLE org_units (
     source_system NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
     org_unit_id NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
     parent_org_unit_id NVARCHAR(100) COLLATE Latin1_General_BIN2,
-    org_unit_name NVARCHAR(400) NOT NULL,
+    org_unit_name NVARCHAR(400) COLLATE Latin1_General_BIN2 NOT NULL,
     tax_id NVARCHAR(100) COLLATE Latin1_General_BIN2,
     CONSTRAINT pk_org_units PRIMARY KEY (source_system, org_unit_id)
 );
@@ -83,21 +84,21 @@ CREATE TABLE org_units (
 CREATE TABLE source_contacts (
     source_system NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
     contact_id NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
-    full_name NVARCHAR(MAX),
-    first_name NVARCHAR(MAX),
-    last_name NVARCHAR(MAX),
-    title NVARCHAR(MAX),
-    email NVARCHAR(MAX),
-    phone NVARCHAR(MAX),
-    phone_ext NVARCHAR(MAX),
-    mobile NVARCHAR(MAX),
-    address_line1 NVARCHAR(MAX),
-    address_line2 NVARCHAR(MAX),
-    city NVARCHAR(MAX),
-    state_code NVARCHAR(MAX),
-    postal_code NVARCHAR(MAX),
+    full_name NVARCHAR(MAX) COLLATE Latin1_General_BIN2,
+    first_name NVARCHAR(MAX) COLLATE Latin1_General_BIN2,
+    last_name NVARCHAR(MAX) COLLATE Latin1_General_BIN2,
+    title NVARCHAR(MAX) COLLATE Latin1_General_BIN2,
+    email NVARCHAR(MAX) COLLATE Latin1_General_BIN2,
+    phone NVARCHAR(MAX) COLLATE Latin1_General_BIN2,
+    phone_ext NVARCHAR(MAX) COLLATE Latin1_General_BIN2,
+    mobile NVARCHAR(MAX) COLLATE Latin1_General_BIN2,
+    address_line1 NVARCHAR(MAX) COLLATE Latin1_General_BIN2,
+    address_line2 NVARCHAR(MAX) COLLATE Latin1_General_BIN2,
+    city NVARCHAR(MAX) COLLATE Latin1_General_BIN2,
+    state_code NVARCHAR(MAX) COLLATE Latin1_General_BIN2,
+    postal_code NVARCHAR(MAX) COLLATE Latin1_General_BIN2,
     updated_at DATETIME2(6),
-    is_active NVARCHAR(1),
+    is_active NVARCHAR(1) COLLATE Latin1_General_BIN2,
     CONSTRAINT pk_source_contacts PRIMARY KEY (source_system, contact_id)
 );
 
@@ -106,7 +107,7 @@ CREATE TABLE source_contact_roles (
     contact_id NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
     group_id NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
     role_code NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
-    is_primary NVARCHAR(1),
+    is_primary NVARCHAR(1) COLLATE Latin1_General_BIN2,
     effective_date DATE,
     termination_date DATE,
     CONSTRAINT pk_source_contact_roles PRIMARY KEY (source_system, contact_id, group_id, role_code)

@@ -2,7 +2,7 @@
 
 CREATE TABLE legal_entities (
     legal_entity_id NVARCHAR(220) COLLATE Latin1_General_BIN2 NOT NULL,
-    legal_entity_name NVARCHAR(400) NOT NULL,
+    legal_entity_name NVARCHAR(400) COLLATE Latin1_General_BIN2 NOT NULL,
     tax_id NVARCHAR(100) COLLATE Latin1_General_BIN2,
     CONSTRAINT pk_legal_entities PRIMARY KEY (legal_entity_id)
 );
@@ -12,7 +12,7 @@ CREATE TABLE group_legal_entities (
     source_system NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
     group_id NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
     legal_entity_id NVARCHAR(220) COLLATE Latin1_General_BIN2,
-    problem NVARCHAR(40),
+    problem NVARCHAR(40) COLLATE Latin1_General_BIN2,
     CONSTRAINT pk_group_legal_entities PRIMARY KEY (source_system, group_id)
 );
 
@@ -20,7 +20,7 @@ CREATE TABLE group_legal_entities (
 CREATE TABLE org_unit_problems (
     source_system NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
     org_unit_id NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
-    problem NVARCHAR(40) NOT NULL,
+    problem NVARCHAR(40) COLLATE Latin1_General_BIN2 NOT NULL,
     CONSTRAINT pk_org_unit_problems PRIMARY KEY (source_system, org_unit_id)
 );
 
@@ -49,14 +49,14 @@ CREATE TABLE group_values (
 CREATE TABLE name_values (
     raw_value NVARCHAR(400) COLLATE Latin1_General_BIN2 NOT NULL,
     parser_version INT NOT NULL,
-    first_name NVARCHAR(200),
-    middle_name NVARCHAR(200),
-    last_name NVARCHAR(200),
-    name_suffix NVARCHAR(20),
+    first_name NVARCHAR(200) COLLATE Latin1_General_BIN2,
+    middle_name NVARCHAR(200) COLLATE Latin1_General_BIN2,
+    last_name NVARCHAR(200) COLLATE Latin1_General_BIN2,
+    name_suffix NVARCHAR(20) COLLATE Latin1_General_BIN2,
     first_key NVARCHAR(200) COLLATE Latin1_General_BIN2,
     middle_key NVARCHAR(200) COLLATE Latin1_General_BIN2,
     last_key NVARCHAR(200) COLLATE Latin1_General_BIN2,
-    problem NVARCHAR(60),
+    problem NVARCHAR(60) COLLATE Latin1_General_BIN2,
     CONSTRAINT pk_name_values PRIMARY KEY (raw_value)
 );
 
@@ -66,9 +66,9 @@ CREATE TABLE email_values (
     email NVARCHAR(320) COLLATE Latin1_General_BIN2,
     local_part NVARCHAR(64) COLLATE Latin1_General_BIN2,
     domain NVARCHAR(255) COLLATE Latin1_General_BIN2,
-    is_public_domain NVARCHAR(1),
-    email_status NVARCHAR(20) NOT NULL,
-    problem NVARCHAR(60),
+    is_public_domain NVARCHAR(1) COLLATE Latin1_General_BIN2,
+    email_status NVARCHAR(20) COLLATE Latin1_General_BIN2 NOT NULL,
+    problem NVARCHAR(60) COLLATE Latin1_General_BIN2,
     CONSTRAINT pk_email_values PRIMARY KEY (raw_value)
 );
 
@@ -76,21 +76,21 @@ CREATE TABLE phone_values (
     raw_value NVARCHAR(400) COLLATE Latin1_General_BIN2 NOT NULL,
     parser_version INT NOT NULL,
     phone NVARCHAR(20) COLLATE Latin1_General_BIN2,
-    phone_ext NVARCHAR(20),
-    problem NVARCHAR(60),
+    phone_ext NVARCHAR(20) COLLATE Latin1_General_BIN2,
+    problem NVARCHAR(60) COLLATE Latin1_General_BIN2,
     CONSTRAINT pk_phone_values PRIMARY KEY (raw_value)
 );
 
 CREATE TABLE address_values (
     raw_value NVARCHAR(400) COLLATE Latin1_General_BIN2 NOT NULL,
     parser_version INT NOT NULL,
-    address_line1 NVARCHAR(200),
-    address_line2 NVARCHAR(200),
-    city NVARCHAR(100),
-    state_code NVARCHAR(2),
-    postal_code NVARCHAR(10),
+    address_line1 NVARCHAR(200) COLLATE Latin1_General_BIN2,
+    address_line2 NVARCHAR(200) COLLATE Latin1_General_BIN2,
+    city NVARCHAR(100) COLLATE Latin1_General_BIN2,
+    state_code NVARCHAR(2) COLLATE Latin1_General_BIN2,
+    postal_code NVARCHAR(10) COLLATE Latin1_General_BIN2,
     address_key NVARCHAR(300) COLLATE Latin1_General_BIN2,
-    problem NVARCHAR(60),
+    problem NVARCHAR(60) COLLATE Latin1_General_BIN2,
     CONSTRAINT pk_address_values PRIMARY KEY (raw_value)
 );
 
@@ -100,7 +100,7 @@ CREATE TABLE name_comparisons (
     left_key NVARCHAR(200) COLLATE Latin1_General_BIN2 NOT NULL,
     right_key NVARCHAR(200) COLLATE Latin1_General_BIN2 NOT NULL,
     parser_version INT NOT NULL,
-    agreement NVARCHAR(20) NOT NULL,
+    agreement NVARCHAR(20) COLLATE Latin1_General_BIN2 NOT NULL,
     CONSTRAINT pk_name_comparisons PRIMARY KEY (kind, left_key, right_key)
 );
 
@@ -108,25 +108,25 @@ CREATE TABLE name_comparisons (
 CREATE TABLE normalized_contacts (
     source_system NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
     contact_id NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
-    first_name NVARCHAR(200),
-    middle_name NVARCHAR(200),
-    last_name NVARCHAR(200),
-    name_suffix NVARCHAR(20),
-    title NVARCHAR(400),
+    first_name NVARCHAR(200) COLLATE Latin1_General_BIN2,
+    middle_name NVARCHAR(200) COLLATE Latin1_General_BIN2,
+    last_name NVARCHAR(200) COLLATE Latin1_General_BIN2,
+    name_suffix NVARCHAR(20) COLLATE Latin1_General_BIN2,
+    title NVARCHAR(400) COLLATE Latin1_General_BIN2,
     email NVARCHAR(320) COLLATE Latin1_General_BIN2,
-    email_status NVARCHAR(20) NOT NULL,
-    email_problem NVARCHAR(60),
+    email_status NVARCHAR(20) COLLATE Latin1_General_BIN2 NOT NULL,
+    email_problem NVARCHAR(60) COLLATE Latin1_General_BIN2,
     phone NVARCHAR(20) COLLATE Latin1_General_BIN2,
-    phone_ext NVARCHAR(20),
-    phone_problem NVARCHAR(60),
+    phone_ext NVARCHAR(20) COLLATE Latin1_General_BIN2,
+    phone_problem NVARCHAR(60) COLLATE Latin1_General_BIN2,
     mobile NVARCHAR(20) COLLATE Latin1_General_BIN2,
-    address_line1 NVARCHAR(200),
-    address_line2 NVARCHAR(200),
-    city NVARCHAR(100),
-    state_code NVARCHAR(2),
-    postal_code NVARCHAR(10),
-    address_problem NVARCHAR(60),
-    is_active NVARCHAR(1) NOT NULL,
+    address_line1 NVARCHAR(200) COLLATE Latin1_General_BIN2,
+    address_line2 NVARCHAR(200) COLLATE Latin1_General_BIN2,
+    city NVARCHAR(100) COLLATE Latin1_General_BIN2,
+    state_code NVARCHAR(2) COLLATE Latin1_General_BIN2,
+    postal_code NVARCHAR(10) COLLATE Latin1_General_BIN2,
+    address_problem NVARCHAR(60) COLLATE Latin1_General_BIN2,
+    is_active NVARCHAR(1) COLLATE Latin1_General_BIN2 NOT NULL,
     updated_at DATETIME2(6),
     first_key NVARCHAR(200) COLLATE Latin1_General_BIN2,
     middle_key NVARCHAR(200) COLLATE Latin1_General_BIN2,
@@ -139,24 +139,24 @@ CREATE TABLE normalized_contacts (
 CREATE TABLE normalized_groups (
     source_system NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
     group_id NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
-    group_name NVARCHAR(400) NOT NULL,
+    group_name NVARCHAR(400) COLLATE Latin1_General_BIN2 NOT NULL,
     phone NVARCHAR(20) COLLATE Latin1_General_BIN2,
-    phone_ext NVARCHAR(20),
-    phone_problem NVARCHAR(60),
-    address_line1 NVARCHAR(200),
-    address_line2 NVARCHAR(200),
-    city NVARCHAR(100),
-    state_code NVARCHAR(2),
-    postal_code NVARCHAR(10),
-    address_problem NVARCHAR(60),
+    phone_ext NVARCHAR(20) COLLATE Latin1_General_BIN2,
+    phone_problem NVARCHAR(60) COLLATE Latin1_General_BIN2,
+    address_line1 NVARCHAR(200) COLLATE Latin1_General_BIN2,
+    address_line2 NVARCHAR(200) COLLATE Latin1_General_BIN2,
+    city NVARCHAR(100) COLLATE Latin1_General_BIN2,
+    state_code NVARCHAR(2) COLLATE Latin1_General_BIN2,
+    postal_code NVARCHAR(10) COLLATE Latin1_General_BIN2,
+    address_problem NVARCHAR(60) COLLATE Latin1_General_BIN2,
     CONSTRAINT pk_normalized_groups PRIMARY KEY (source_system, group_id)
 );
 
 CREATE TABLE quarantined_contacts (
     source_system NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
     contact_id NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
-    reason NVARCHAR(60) NOT NULL,
-    detail NVARCHAR(400),
+    reason NVARCHAR(60) COLLATE Latin1_General_BIN2 NOT NULL,
+    detail NVARCHAR(400) COLLATE Latin1_General_BIN2,
     CONSTRAINT pk_quarantined_contacts PRIMARY KEY (source_system, contact_id)
 );
 
@@ -177,6 +177,8 @@ CREATE TABLE contact_evidence (
     name_count BIGINT NOT NULL,
     first_number BIGINT NOT NULL,
     last_number BIGINT NOT NULL,
+    start_number BIGINT NOT NULL,
+    title_number BIGINT,
     CONSTRAINT pk_contact_evidence PRIMARY KEY (contact_number)
 );
 
@@ -184,7 +186,7 @@ CREATE TABLE contact_evidence (
 CREATE TABLE contact_numbers (
     contact_number BIGINT NOT NULL,
     phone NVARCHAR(20) COLLATE Latin1_General_BIN2 NOT NULL,
-    is_direct NVARCHAR(1) NOT NULL,
+    is_direct NVARCHAR(1) COLLATE Latin1_General_BIN2 NOT NULL,
     CONSTRAINT pk_contact_numbers PRIMARY KEY (contact_number, phone)
 );
 
@@ -192,7 +194,7 @@ CREATE TABLE contact_numbers (
 CREATE TABLE contact_places (
     contact_number BIGINT NOT NULL,
     place_number BIGINT NOT NULL,
-    kind NVARCHAR(10) NOT NULL,
+    kind NVARCHAR(10) COLLATE Latin1_General_BIN2 NOT NULL,
     contact_count BIGINT NOT NULL,
     CONSTRAINT pk_contact_places PRIMARY KEY (contact_number, place_number)
 );
@@ -206,17 +208,10 @@ CREATE TABLE contact_blocks (
     CONSTRAINT pk_contact_blocks PRIMARY KEY (contact_number, kind, first_part, second_part)
 );
 
--- Each pair of contacts that shares something worth a look, with what it shares. place_contacts: how many contacts
--- the smallest place has that both work at; null where they share none.
+-- Each pair of contacts that shares something worth a look.
 CREATE TABLE candidate_pairs (
     left_number BIGINT NOT NULL,
     right_number BIGINT NOT NULL,
-    same_email INT NOT NULL,
-    same_direct_phone INT NOT NULL,
-    same_phone INT NOT NULL,
-    same_employer INT NOT NULL,
-    same_address INT NOT NULL,
-    place_contacts BIGINT,
     CONSTRAINT pk_candidate_pairs PRIMARY KEY (left_number, right_number)
 );
 
@@ -228,13 +223,13 @@ CREATE TABLE judged_pairs (
     same_direct_phone INT NOT NULL,
     same_phone INT NOT NULL,
     place_contacts BIGINT,
-    first_names NVARCHAR(20) NOT NULL,
-    last_names NVARCHAR(20) NOT NULL,
+    first_names NVARCHAR(20) COLLATE Latin1_General_BIN2 NOT NULL,
+    last_names NVARCHAR(20) COLLATE Latin1_General_BIN2 NOT NULL,
     initial_number BIGINT NOT NULL,
     full_first_key NVARCHAR(200) COLLATE Latin1_General_BIN2 NOT NULL,
-    same_suffix NVARCHAR(1) NOT NULL,
-    other_email NVARCHAR(1) NOT NULL,
-    is_rare_there NVARCHAR(1) NOT NULL,
+    same_suffix NVARCHAR(1) COLLATE Latin1_General_BIN2 NOT NULL,
+    other_email NVARCHAR(1) COLLATE Latin1_General_BIN2 NOT NULL,
+    is_rare_there NVARCHAR(1) COLLATE Latin1_General_BIN2 NOT NULL,
     weight FLOAT NOT NULL,
     CONSTRAINT pk_judged_pairs PRIMARY KEY (left_number, right_number)
 );
@@ -246,8 +241,8 @@ CREATE TABLE contact_links (
     right_system NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
     right_contact_id NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
     tier INT NOT NULL,
-    rule_name NVARCHAR(60) NOT NULL,
-    reason NVARCHAR(400) NOT NULL,
+    rule_name NVARCHAR(60) COLLATE Latin1_General_BIN2 NOT NULL,
+    reason NVARCHAR(400) COLLATE Latin1_General_BIN2 NOT NULL,
     CONSTRAINT pk_contact_links PRIMARY KEY (left_system, left_contact_id, right_system, right_contact_id)
 );
 
@@ -257,8 +252,8 @@ CREATE TABLE refused_links (
     left_contact_id NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
     right_system NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
     right_contact_id NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
-    rule_name NVARCHAR(60) NOT NULL,
-    reason NVARCHAR(400) NOT NULL,
+    rule_name NVARCHAR(60) COLLATE Latin1_General_BIN2 NOT NULL,
+    reason NVARCHAR(400) COLLATE Latin1_General_BIN2 NOT NULL,
     CONSTRAINT pk_refused_links PRIMARY KEY (left_system, left_contact_id, right_system, right_contact_id)
 );
 
@@ -269,7 +264,7 @@ CREATE TABLE review_pairs (
     right_system NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
     right_contact_id NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
     weight FLOAT NOT NULL,
-    reason NVARCHAR(400) NOT NULL,
+    reason NVARCHAR(400) COLLATE Latin1_General_BIN2 NOT NULL,
     CONSTRAINT pk_review_pairs PRIMARY KEY (left_system, left_contact_id, right_system, right_contact_id)
 );
 
@@ -278,9 +273,9 @@ CREATE TABLE contact_persons (
     system NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
     contact_id NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
     person_id NVARCHAR(36) COLLATE Latin1_General_BIN2 NOT NULL,
-    rule_name NVARCHAR(60),
+    rule_name NVARCHAR(60) COLLATE Latin1_General_BIN2,
     score FLOAT,
-    reason NVARCHAR(400) NOT NULL,
+    reason NVARCHAR(400) COLLATE Latin1_General_BIN2 NOT NULL,
     CONSTRAINT pk_contact_persons PRIMARY KEY (system, contact_id)
 );
 
@@ -319,22 +314,22 @@ CREATE TABLE golden_values (
 -- The golden record of each living person.
 CREATE TABLE persons (
     person_id NVARCHAR(36) COLLATE Latin1_General_BIN2 NOT NULL,
-    first_name NVARCHAR(200),
-    middle_name NVARCHAR(200),
-    last_name NVARCHAR(200) NOT NULL,
-    name_suffix NVARCHAR(20),
-    title NVARCHAR(400),
-    email NVARCHAR(320),
-    email_status NVARCHAR(20) NOT NULL,
-    phone NVARCHAR(20),
-    phone_ext NVARCHAR(20),
-    mobile NVARCHAR(20),
-    address_line1 NVARCHAR(200),
-    address_line2 NVARCHAR(200),
-    city NVARCHAR(100),
-    state_code NVARCHAR(2),
-    postal_code NVARCHAR(10),
-    is_active NVARCHAR(1) NOT NULL,
+    first_name NVARCHAR(200) COLLATE Latin1_General_BIN2,
+    middle_name NVARCHAR(200) COLLATE Latin1_General_BIN2,
+    last_name NVARCHAR(200) COLLATE Latin1_General_BIN2 NOT NULL,
+    name_suffix NVARCHAR(20) COLLATE Latin1_General_BIN2,
+    title NVARCHAR(400) COLLATE Latin1_General_BIN2,
+    email NVARCHAR(320) COLLATE Latin1_General_BIN2,
+    email_status NVARCHAR(20) COLLATE Latin1_General_BIN2 NOT NULL,
+    phone NVARCHAR(20) COLLATE Latin1_General_BIN2,
+    phone_ext NVARCHAR(20) COLLATE Latin1_General_BIN2,
+    mobile NVARCHAR(20) COLLATE Latin1_General_BIN2,
+    address_line1 NVARCHAR(200) COLLATE Latin1_General_BIN2,
+    address_line2 NVARCHAR(200) COLLATE Latin1_General_BIN2,
+    city NVARCHAR(100) COLLATE Latin1_General_BIN2,
+    state_code NVARCHAR(2) COLLATE Latin1_General_BIN2,
+    postal_code NVARCHAR(10) COLLATE Latin1_General_BIN2,
+    is_active NVARCHAR(1) COLLATE Latin1_General_BIN2 NOT NULL,
     contact_count INT NOT NULL,
     CONSTRAINT pk_persons PRIMARY KEY (person_id)
 );
@@ -346,7 +341,7 @@ CREATE TABLE person_roles (
     source_system NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
     group_id NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
     role_code NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
-    is_primary NVARCHAR(1) NOT NULL,
+    is_primary NVARCHAR(1) COLLATE Latin1_General_BIN2 NOT NULL,
     effective_date DATE,
     termination_date DATE,
     CONSTRAINT pk_person_roles PRIMARY KEY (person_id, source_system, group_id, role_code)

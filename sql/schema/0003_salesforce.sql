@@ -74,7 +74,7 @@ CREATE TABLE record_matches (
     object_name NVARCHAR(60) COLLATE Latin1_General_BIN2 NOT NULL,
     external_id NVARCHAR(255) COLLATE Latin1_General_BIN2 NOT NULL,
     record_id NVARCHAR(18) COLLATE Latin1_General_BIN2 NOT NULL,
-    is_adopted NVARCHAR(1) NOT NULL,
+    is_adopted NVARCHAR(1) COLLATE Latin1_General_BIN2 NOT NULL,
     CONSTRAINT pk_record_matches PRIMARY KEY (object_name, external_id)
 );
 
@@ -83,8 +83,8 @@ CREATE TABLE changed_records (
     object_name NVARCHAR(60) COLLATE Latin1_General_BIN2 NOT NULL,
     external_id NVARCHAR(255) COLLATE Latin1_General_BIN2 NOT NULL,
     record_id NVARCHAR(18) COLLATE Latin1_General_BIN2,
-    operation NVARCHAR(20) NOT NULL,
-    reason NVARCHAR(100) NOT NULL,
+    operation NVARCHAR(20) COLLATE Latin1_General_BIN2 NOT NULL,
+    reason NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
     CONSTRAINT pk_changed_records PRIMARY KEY (object_name, external_id)
 );
 
@@ -93,52 +93,52 @@ CREATE TABLE planned_changes (
     object_name NVARCHAR(60) COLLATE Latin1_General_BIN2 NOT NULL,
     external_id NVARCHAR(255) COLLATE Latin1_General_BIN2 NOT NULL,
     record_id NVARCHAR(18) COLLATE Latin1_General_BIN2,
-    operation NVARCHAR(20) NOT NULL,
+    operation NVARCHAR(20) COLLATE Latin1_General_BIN2 NOT NULL,
     field_name NVARCHAR(60) COLLATE Latin1_General_BIN2 NOT NULL,
-    before_value NVARCHAR(MAX),
-    after_value NVARCHAR(MAX),
-    reason NVARCHAR(100) NOT NULL,
+    before_value NVARCHAR(MAX) COLLATE Latin1_General_BIN2,
+    after_value NVARCHAR(MAX) COLLATE Latin1_General_BIN2,
+    reason NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
     CONSTRAINT pk_planned_changes PRIMARY KEY (object_name, external_id, field_name)
 );
 
 -- One row for each record and field that the plan would change. A delete has one row with no field.
 CREATE TABLE sync_plan (
-    plan_hash NVARCHAR(64) NOT NULL,
+    plan_hash NVARCHAR(64) COLLATE Latin1_General_BIN2 NOT NULL,
     object_name NVARCHAR(60) COLLATE Latin1_General_BIN2 NOT NULL,
     external_id NVARCHAR(255) COLLATE Latin1_General_BIN2 NOT NULL,
     record_id NVARCHAR(18) COLLATE Latin1_General_BIN2,
-    operation NVARCHAR(20) NOT NULL,
+    operation NVARCHAR(20) COLLATE Latin1_General_BIN2 NOT NULL,
     field_name NVARCHAR(60) COLLATE Latin1_General_BIN2 NOT NULL,
-    before_value NVARCHAR(MAX),
-    after_value NVARCHAR(MAX),
-    reason NVARCHAR(100) NOT NULL,
+    before_value NVARCHAR(MAX) COLLATE Latin1_General_BIN2,
+    after_value NVARCHAR(MAX) COLLATE Latin1_General_BIN2,
+    reason NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
     CONSTRAINT pk_sync_plan PRIMARY KEY (object_name, external_id, field_name)
 );
 
 -- The one plan that sync_plan holds. state: made, applying, applied. held: why the breaker holds it, or null.
 CREATE TABLE sync_plan_state (
-    plan_hash NVARCHAR(64) NOT NULL,
+    plan_hash NVARCHAR(64) COLLATE Latin1_General_BIN2 NOT NULL,
     organization_id NVARCHAR(18) COLLATE Latin1_General_BIN2,
     made_at DATETIME2(6) NOT NULL,
-    state NVARCHAR(20) NOT NULL,
-    held NVARCHAR(400),
-    retries_failed NVARCHAR(1) NOT NULL,
+    state NVARCHAR(20) COLLATE Latin1_General_BIN2 NOT NULL,
+    held NVARCHAR(400) COLLATE Latin1_General_BIN2,
+    retries_failed NVARCHAR(1) COLLATE Latin1_General_BIN2 NOT NULL,
     CONSTRAINT pk_sync_plan_state PRIMARY KEY (plan_hash)
 );
 
 -- The journal: a batch is written here before it is sent. state: sent (its outcome is not known yet), done.
 CREATE TABLE sync_batches (
-    plan_hash NVARCHAR(64) NOT NULL,
+    plan_hash NVARCHAR(64) COLLATE Latin1_General_BIN2 NOT NULL,
     batch_number INT NOT NULL,
     object_name NVARCHAR(60) COLLATE Latin1_General_BIN2 NOT NULL,
-    method NVARCHAR(20) NOT NULL,
+    method NVARCHAR(20) COLLATE Latin1_General_BIN2 NOT NULL,
     job_id NVARCHAR(18) COLLATE Latin1_General_BIN2,
-    state NVARCHAR(20) NOT NULL,
+    state NVARCHAR(20) COLLATE Latin1_General_BIN2 NOT NULL,
     CONSTRAINT pk_sync_batches PRIMARY KEY (plan_hash, batch_number)
 );
 
 CREATE TABLE sync_batch_records (
-    plan_hash NVARCHAR(64) NOT NULL,
+    plan_hash NVARCHAR(64) COLLATE Latin1_General_BIN2 NOT NULL,
     batch_number INT NOT NULL,
     object_name NVARCHAR(60) COLLATE Latin1_General_BIN2 NOT NULL,
     external_id NVARCHAR(255) COLLATE Latin1_General_BIN2 NOT NULL,
@@ -147,13 +147,13 @@ CREATE TABLE sync_batch_records (
 
 -- What became of each record of a plan. status: succeeded, failed, skipped.
 CREATE TABLE sync_outcomes (
-    plan_hash NVARCHAR(64) NOT NULL,
+    plan_hash NVARCHAR(64) COLLATE Latin1_General_BIN2 NOT NULL,
     object_name NVARCHAR(60) COLLATE Latin1_General_BIN2 NOT NULL,
     external_id NVARCHAR(255) COLLATE Latin1_General_BIN2 NOT NULL,
-    status NVARCHAR(20) NOT NULL,
+    status NVARCHAR(20) COLLATE Latin1_General_BIN2 NOT NULL,
     record_id NVARCHAR(18) COLLATE Latin1_General_BIN2,
-    error_code NVARCHAR(100),
-    message NVARCHAR(400),
+    error_code NVARCHAR(100) COLLATE Latin1_General_BIN2,
+    message NVARCHAR(400) COLLATE Latin1_General_BIN2,
     tries INT NOT NULL,
     finished_at DATETIME2(6) NOT NULL,
     CONSTRAINT pk_sync_outcomes PRIMARY KEY (plan_hash, object_name, external_id)
@@ -161,18 +161,18 @@ CREATE TABLE sync_outcomes (
 
 -- Values that Salesforce refused while the rest of their record was written.
 CREATE TABLE sync_refused_values (
-    plan_hash NVARCHAR(64) NOT NULL,
+    plan_hash NVARCHAR(64) COLLATE Latin1_General_BIN2 NOT NULL,
     object_name NVARCHAR(60) COLLATE Latin1_General_BIN2 NOT NULL,
     external_id NVARCHAR(255) COLLATE Latin1_General_BIN2 NOT NULL,
     field_name NVARCHAR(60) COLLATE Latin1_General_BIN2 NOT NULL,
-    error_code NVARCHAR(100) NOT NULL,
-    message NVARCHAR(400),
+    error_code NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
+    message NVARCHAR(400) COLLATE Latin1_General_BIN2,
     CONSTRAINT pk_sync_refused_values PRIMARY KEY (plan_hash, object_name, external_id, field_name)
 );
 
 -- Error codes that are worth another try without anybody changing anything, as errors.py names them.
 CREATE TABLE passing_codes (
-    error_code NVARCHAR(100) NOT NULL,
+    error_code NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
     CONSTRAINT pk_passing_codes PRIMARY KEY (error_code)
 );
 
@@ -181,10 +181,10 @@ CREATE TABLE dead_letters (
     object_name NVARCHAR(60) COLLATE Latin1_General_BIN2 NOT NULL,
     external_id NVARCHAR(255) COLLATE Latin1_General_BIN2 NOT NULL,
     field_name NVARCHAR(60) COLLATE Latin1_General_BIN2 NOT NULL,
-    operation NVARCHAR(20) NOT NULL,
+    operation NVARCHAR(20) COLLATE Latin1_General_BIN2 NOT NULL,
     after_value NVARCHAR(MAX) COLLATE Latin1_General_BIN2,
-    error_code NVARCHAR(100) NOT NULL,
-    message NVARCHAR(400),
+    error_code NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
+    message NVARCHAR(400) COLLATE Latin1_General_BIN2,
     tries INT NOT NULL,
     failed_at DATETIME2(6) NOT NULL,
     CONSTRAINT pk_dead_letters PRIMARY KEY (object_name, external_id, field_name)
@@ -192,26 +192,26 @@ CREATE TABLE dead_letters (
 
 -- Changes that succeeded and are not what the org was found to hold when it was read back.
 CREATE TABLE read_back_differences (
-    plan_hash NVARCHAR(64) NOT NULL,
+    plan_hash NVARCHAR(64) COLLATE Latin1_General_BIN2 NOT NULL,
     object_name NVARCHAR(60) COLLATE Latin1_General_BIN2 NOT NULL,
     external_id NVARCHAR(255) COLLATE Latin1_General_BIN2 NOT NULL,
     field_name NVARCHAR(60) COLLATE Latin1_General_BIN2 NOT NULL,
-    sent_value NVARCHAR(MAX),
-    found_value NVARCHAR(MAX),
+    sent_value NVARCHAR(MAX) COLLATE Latin1_General_BIN2,
+    found_value NVARCHAR(MAX) COLLATE Latin1_General_BIN2,
     CONSTRAINT pk_read_back_differences PRIMARY KEY (plan_hash, object_name, external_id, field_name)
 );
 
 -- One row for each planned change (the grain of sync_plan) of every plan that was carried out.
 CREATE TABLE salesforce_sync_results (
-    plan_hash NVARCHAR(64) NOT NULL,
+    plan_hash NVARCHAR(64) COLLATE Latin1_General_BIN2 NOT NULL,
     object_name NVARCHAR(60) COLLATE Latin1_General_BIN2 NOT NULL,
     external_id NVARCHAR(255) COLLATE Latin1_General_BIN2 NOT NULL,
     field_name NVARCHAR(60) COLLATE Latin1_General_BIN2 NOT NULL,
-    operation NVARCHAR(20) NOT NULL,
-    status NVARCHAR(20) NOT NULL,
+    operation NVARCHAR(20) COLLATE Latin1_General_BIN2 NOT NULL,
+    status NVARCHAR(20) COLLATE Latin1_General_BIN2 NOT NULL,
     record_id NVARCHAR(18) COLLATE Latin1_General_BIN2,
-    error_code NVARCHAR(100),
-    message NVARCHAR(400),
+    error_code NVARCHAR(100) COLLATE Latin1_General_BIN2,
+    message NVARCHAR(400) COLLATE Latin1_General_BIN2,
     finished_at DATETIME2(6) NOT NULL,
     CONSTRAINT pk_salesforce_sync_results PRIMARY KEY (plan_hash, object_name, external_id, field_name)
 );
@@ -222,10 +222,10 @@ CREATE TABLE contact_merges (
     merge_id NVARCHAR(12) COLLATE Latin1_General_BIN2 NOT NULL,
     master_id NVARCHAR(18) COLLATE Latin1_General_BIN2 NOT NULL,
     loser_id NVARCHAR(18) COLLATE Latin1_General_BIN2 NOT NULL,
-    rule_name NVARCHAR(60) NOT NULL,
-    state NVARCHAR(20) NOT NULL,
-    error_code NVARCHAR(100),
-    kept_values NVARCHAR(MAX),
+    rule_name NVARCHAR(60) COLLATE Latin1_General_BIN2 NOT NULL,
+    state NVARCHAR(20) COLLATE Latin1_General_BIN2 NOT NULL,
+    error_code NVARCHAR(100) COLLATE Latin1_General_BIN2,
+    kept_values NVARCHAR(MAX) COLLATE Latin1_General_BIN2,
     changed_at DATETIME2(6) NOT NULL,
     CONSTRAINT pk_contact_merges PRIMARY KEY (merge_id)
 );

@@ -3,10 +3,10 @@
 -- What the configuration says of each reconciliation; written anew by each comparison.
 CREATE TABLE reconciliation_levels (
     reconciliation NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
-    level NVARCHAR(40) NOT NULL,
-    by_group NVARCHAR(1) NOT NULL,
-    by_state NVARCHAR(1) NOT NULL,
-    by_plan NVARCHAR(1) NOT NULL,
+    level NVARCHAR(40) COLLATE Latin1_General_BIN2 NOT NULL,
+    by_group NVARCHAR(1) COLLATE Latin1_General_BIN2 NOT NULL,
+    by_state NVARCHAR(1) COLLATE Latin1_General_BIN2 NOT NULL,
+    by_plan NVARCHAR(1) COLLATE Latin1_General_BIN2 NOT NULL,
     tolerated_members BIGINT NOT NULL,
     tolerated_pct DOUBLE PRECISION NOT NULL,
     CONSTRAINT pk_reconciliation_levels PRIMARY KEY (reconciliation, level)
@@ -27,8 +27,8 @@ CREATE TABLE reconciliation_groups (
 
 CREATE TABLE reconciliation_owners (
     reconciliation NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
-    kind NVARCHAR(20) NOT NULL,
-    owner NVARCHAR(100) NOT NULL,
+    kind NVARCHAR(20) COLLATE Latin1_General_BIN2 NOT NULL,
+    owner NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
     CONSTRAINT pk_reconciliation_owners PRIMARY KEY (reconciliation, kind)
 );
 
@@ -43,7 +43,7 @@ CREATE TABLE reconciliation_scope (
 
 -- The active rows in scope that are compared with one downstream system; side is source or downstream.
 CREATE TABLE compared_rows (
-    side NVARCHAR(10) NOT NULL,
+    side NVARCHAR(10) COLLATE Latin1_General_BIN2 NOT NULL,
     source_system NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
     member_id NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
     group_id NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
@@ -56,7 +56,7 @@ CREATE TABLE compared_rows (
 -- The subscribers of both sides of one comparison that counts them; member_id holds the subscriber. They become
 -- compared_rows.
 CREATE TABLE compared_subscribers (
-    side NVARCHAR(10) NOT NULL,
+    side NVARCHAR(10) COLLATE Latin1_General_BIN2 NOT NULL,
     source_system NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
     member_id NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
     group_id NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
@@ -70,8 +70,8 @@ CREATE TABLE compared_subscribers (
 CREATE TABLE member_findings (
     source_system NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
     member_id NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
-    kind NVARCHAR(20) NOT NULL,
-    in_flight NVARCHAR(1) NOT NULL,
+    kind NVARCHAR(20) COLLATE Latin1_General_BIN2 NOT NULL,
+    in_flight NVARCHAR(1) COLLATE Latin1_General_BIN2 NOT NULL,
     CONSTRAINT pk_member_findings PRIMARY KEY (source_system, member_id, kind)
 );
 
@@ -87,12 +87,12 @@ CREATE TABLE discrepancy_cells (
     plan_code NVARCHAR(100) COLLATE Latin1_General_BIN2,
     in_source INT NOT NULL,
     in_downstream INT NOT NULL,
-    in_flight NVARCHAR(1) NOT NULL
+    in_flight NVARCHAR(1) COLLATE Latin1_General_BIN2 NOT NULL
 );
 
 -- Rows of each segment on both sides of one comparison, whether they were looked at one by one or not.
 CREATE TABLE segments (
-    side NVARCHAR(10) NOT NULL,
+    side NVARCHAR(10) COLLATE Latin1_General_BIN2 NOT NULL,
     source_system NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
     group_id NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
     state_code NVARCHAR(2) COLLATE Latin1_General_BIN2 NOT NULL,
@@ -102,7 +102,7 @@ CREATE TABLE segments (
 
 -- Members counted by cell on both sides of one comparison.
 CREATE TABLE cell_counts (
-    level NVARCHAR(40) NOT NULL,
+    level NVARCHAR(40) COLLATE Latin1_General_BIN2 NOT NULL,
     source_system NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
     group_id NVARCHAR(100) COLLATE Latin1_General_BIN2,
     state_code NVARCHAR(2) COLLATE Latin1_General_BIN2,
@@ -116,7 +116,7 @@ CREATE TABLE membership_counts (
     reconciliation NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
     as_of DATE NOT NULL,
     downstream_system NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
-    level NVARCHAR(40) NOT NULL,
+    level NVARCHAR(40) COLLATE Latin1_General_BIN2 NOT NULL,
     source_system NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
     group_id NVARCHAR(100) COLLATE Latin1_General_BIN2,
     state_code NVARCHAR(2) COLLATE Latin1_General_BIN2,
@@ -129,7 +129,7 @@ CREATE TABLE membership_counts (
     in_flight_variance BIGINT NOT NULL,
     findings BIGINT NOT NULL,
     unexplained BIGINT NOT NULL,
-    status NVARCHAR(40) NOT NULL
+    status NVARCHAR(40) COLLATE Latin1_General_BIN2 NOT NULL
 );
 
 -- One row for each member and kind. Members' data: read it in the mart and the reports, never in logs.
@@ -139,12 +139,12 @@ CREATE TABLE discrepancies (
     downstream_system NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
     source_system NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
     member_id NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
-    kind NVARCHAR(20) NOT NULL,
-    source_group_id NVARCHAR(MAX),
-    downstream_group_id NVARCHAR(MAX),
-    source_state_code NVARCHAR(MAX),
-    downstream_state_code NVARCHAR(MAX),
-    in_flight NVARCHAR(1) NOT NULL
+    kind NVARCHAR(20) COLLATE Latin1_General_BIN2 NOT NULL,
+    source_group_id NVARCHAR(MAX) COLLATE Latin1_General_BIN2,
+    downstream_group_id NVARCHAR(MAX) COLLATE Latin1_General_BIN2,
+    source_state_code NVARCHAR(MAX) COLLATE Latin1_General_BIN2,
+    downstream_state_code NVARCHAR(MAX) COLLATE Latin1_General_BIN2,
+    in_flight NVARCHAR(1) COLLATE Latin1_General_BIN2 NOT NULL
 );
 
 -- The comparison that each ledger was last brought up to.
@@ -161,18 +161,18 @@ CREATE TABLE discrepancy_ledger (
     downstream_system NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
     source_system NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
     member_id NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
-    kind NVARCHAR(20) NOT NULL,
-    source_group_id NVARCHAR(MAX),
-    downstream_group_id NVARCHAR(MAX),
+    kind NVARCHAR(20) COLLATE Latin1_General_BIN2 NOT NULL,
+    source_group_id NVARCHAR(MAX) COLLATE Latin1_General_BIN2,
+    downstream_group_id NVARCHAR(MAX) COLLATE Latin1_General_BIN2,
     opened_on DATE NOT NULL,
     reopened_on DATE,
     reopened_count INT NOT NULL,
     due_on DATE NOT NULL,
     last_seen_on DATE NOT NULL,
     closed_on DATE,
-    closed_because NVARCHAR(40),
-    owner NVARCHAR(100) NOT NULL,
-    status NVARCHAR(20) NOT NULL,
+    closed_because NVARCHAR(40) COLLATE Latin1_General_BIN2,
+    owner NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
+    status NVARCHAR(20) COLLATE Latin1_General_BIN2 NOT NULL,
     CONSTRAINT pk_discrepancy_ledger PRIMARY KEY (
         reconciliation, downstream_system, source_system, member_id, kind
     )
@@ -184,7 +184,7 @@ CREATE TABLE membership_drift (
     reconciliation NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
     as_of DATE NOT NULL,
     system NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
-    kind NVARCHAR(20) NOT NULL,
+    kind NVARCHAR(20) COLLATE Latin1_General_BIN2 NOT NULL,
     source_system NVARCHAR(100) COLLATE Latin1_General_BIN2,
     group_id NVARCHAR(100) COLLATE Latin1_General_BIN2,
     members_before BIGINT,

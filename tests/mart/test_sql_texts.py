@@ -52,6 +52,15 @@ def test_a_key_fits_an_index_of_sql_server(path: Path) -> None:
             assert sum(_bytes(kinds[name]) for name in names) <= KEY_BYTES, tree.this.this.name
 
 
+@pytest.mark.parametrize("path", sorted((SQL / "schema").glob("*.sql")), ids=_name)
+def test_every_text_compares_by_its_bytes_whatever_the_database_is_collated_by(path: Path) -> None:
+    for tree in parse(path.read_text(encoding="utf-8")):
+        for column in tree.find_all(exp.ColumnDef):
+            if column.args["kind"].this == exp.DataType.Type.NVARCHAR:
+                collations = [c.kind.this.name for c in column.constraints if c.find(exp.CollateColumnConstraint)]
+                assert collations == ["Latin1_General_BIN2"], f"{tree.this.this.name}.{column.name}"
+
+
 def _bytes(kind: exp.DataType) -> int:
     if kind.this == exp.DataType.Type.NVARCHAR:
         return 2 * int(kind.expressions[0].name)
