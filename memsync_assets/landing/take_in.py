@@ -103,9 +103,13 @@ def take_in(project: Project, mart: Mart, load: FoundLoad, now: datetime) -> Out
             where = quarantine(load, project.home.quarantine, findings, now)
             return Refused(load, counts(findings), where)
         revision = int(earlier.get(load.load_id, {}).get("revision", 0)) + 1  # type: ignore[call-overload]
-        with mart.transaction():
-            _apply(mart, connection, load.system, role, candidate, later)
-            _note(mart, candidate, role, revision, now)
+        applied = candidate
+
+        def put() -> None:
+            _apply(mart, connection, load.system, role, applied, later)
+            _note(mart, applied, role, revision, now)
+
+        mart.whole(put)
         return Applied(
             load=load,
             role=role,

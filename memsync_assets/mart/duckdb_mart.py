@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from memsync_assets.mart.engine import (
     Parameters,
     Replace,
     ReplacePartition,
+    Result,
     Storage,
     Upsert,
 )
@@ -98,6 +99,11 @@ class DuckDBMart:
             self.connection.execute("COMMIT")
         finally:
             self._in_transaction = False
+
+    def whole(self, unit: Callable[[], Result]) -> Result:
+        """See `engine.Mart.whole`. There is no server that could give it up."""
+        with self.transaction():
+            return unit()
 
     def execute(self, sql: str, parameters: Parameters | None = None) -> None:
         """See `engine.Mart.execute`."""

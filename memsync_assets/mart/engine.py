@@ -6,10 +6,10 @@ which are always bound.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import pyarrow as pa
 
@@ -18,6 +18,7 @@ from memsync_assets.mart.queries import Query
 from memsync_assets.settings import MemsyncError
 
 Parameters = Mapping[str, object]
+Result = TypeVar("Result")
 
 
 class MartBusyError(MemsyncError):
@@ -81,6 +82,12 @@ class Mart(Protocol):
         """All or nothing: commits at the end of the block, rolls back when it raises.
 
         A block inside a block is part of the outer one, so that several `store` can change together.
+        """
+
+    def whole(self, unit: Callable[[], Result]) -> Result:
+        """Run a unit in a transaction; again as a whole, where a server gave it up or went away before its commit.
+
+        The unit must be one that can be run again. Inside a transaction it is part of that one, and is run once.
         """
 
     def execute(self, sql: str, parameters: Parameters | None = None) -> None:

@@ -1,16 +1,18 @@
 """A mart on a database server, reached through pyodbc. What is peculiar to one server is in a `Server`.
 
-A `store` or `append` that is not part of a larger transaction is a transaction of its own, and is run again as a whole
-when the server gave it up or went away before its commit. Not run again: the block of a caller's `transaction()`, which
-only the caller can repeat; rows that come as a stream, which is used up; a commit whose end is unknown.
+A `store` or `append` that is not part of a larger transaction is a transaction of its own, and, like a unit that is
+given to `whole`, is run again when the server gave it up or went away before its commit. Not run again: the block of a
+caller's `transaction()`, which cannot be repeated from here; rows that come as a stream, which is used up; a commit
+whose end is unknown.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, datetime
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 import pyarrow as pa
 import pyodbc
@@ -24,6 +26,7 @@ from memsync_assets.mart.engine import (
     MartBusyError,
     MartInterruptedError,
     Parameters,
+    Result,
     Storage,
 )
 from memsync_assets.mart.odbc_rows import batches_of, schema_of
@@ -34,7 +37,6 @@ from memsync_assets.mart.server_errors import readable
 _PATIENCE = 60
 #: So many new rows change how a table is best read.
 _MANY_ROWS = 10_000
-_Result = TypeVar("_Result")
 
 
 class Server(Protocol):
@@ -109,6 +111,22 @@ class ServerMart:
         finally:
             self._in_transaction = self._failed = False
 
+    def whole(self, unit: Callable[[], Result]) -> Result:
+        """See `engine.Mart.whole`."""
+        if self._in_transaction:
+            return unit()
+        tries = tenacity.Retrying(
+            # Busy, since the server may not know yet that our former connection is gone, and with it the lock.
+            retry=tenacity.retry_if_exception_type((MartInterruptedError, MartBusyError)),
+            wait=tenacity.wait_random_exponential(multiplier=0.2, max=5),
+            stop=_after_patience(),
+            reraise=True,
+        )
+        for attempt in tries:
+            with attempt, self.transaction():
+                return unit()
+        raise AssertionError("tenacity ends in a result or an error")
+
     def execute(self, sql: str, parameters: Parameters | None = None) -> None:
         """See `engine.Mart.execute`."""
         with self.transaction():
@@ -123,18 +141,18 @@ class ServerMart:
                 schema = schema_of(cursor)
                 return pa.Table.from_batches(list(batches_of(cursor, schema)), schema)
 
-        return self._whole(read)
+        return self.whole(read)
 
     def append(self, table: str, rows: pa.Table | pa.RecordBatchReader) -> int:
         """See `engine.Mart.append`."""
         if isinstance(rows, pa.Table):
-            return self._whole(lambda: self._append(table, rows.to_reader()))
+            return self.whole(lambda: self._append(table, rows.to_reader()))
         with self.transaction():
             return self._append(table, rows)
 
     def store(self, query: Query, storage: Storage, parameters: Parameters | None = None) -> int:
         """See `engine.Mart.store`."""
-        return self._whole(lambda: self._store(query, storage, parameters or {}))
+        return self.whole(lambda: self._store(query, storage, parameters or {}))
 
     def columns(self, table: str) -> dict[str, str]:
         """See `engine.Mart.columns`."""
@@ -143,7 +161,7 @@ class ServerMart:
             with self._guarded():
                 return dict(self._cursor().execute(self._server.columns_sql, table).fetchall())
 
-        return self._whole(read)
+        return self.whole(read)
 
     def close(self) -> None:
         """See `engine.Mart.close`."""
@@ -216,22 +234,6 @@ class ServerMart:
         except pyodbc.Error:
             self._connection = None  # The server rolls back what a lost connection began.
 
-    def _whole(self, unit: Callable[[], _Result]) -> _Result:
-        """Run a unit in a transaction, and again where that is certain to be right."""
-        if self._in_transaction:
-            return unit()
-        tries = tenacity.Retrying(
-            # Busy, since the server may not know yet that our former connection is gone, and with it the lock.
-            retry=tenacity.retry_if_exception_type((MartInterruptedError, MartBusyError)),
-            wait=tenacity.wait_random_exponential(multiplier=0.2, max=5),
-            stop=tenacity.stop_after_delay(_PATIENCE),
-            reraise=True,
-        )
-        for attempt in tries:
-            with attempt, self.transaction():
-                return unit()
-        raise AssertionError("tenacity ends in a result or an error")
-
     def _run(self, sql: str, parameters: Parameters | None = None) -> pyodbc.Cursor:
         """Run T-SQL; the cursor stands at the last statement's result."""
         values = parameters or {}
@@ -277,6 +279,17 @@ class ServerMart:
     def _count(self, source: str) -> int:
         with self._guarded():
             return int(self._run(f"SELECT COUNT(*) AS n FROM {source}").fetchall()[0][0])  # noqa: S608
+
+
+def _after_patience() -> Callable[[tenacity.RetryCallState], bool]:
+    """Stop when the first failure is as long ago as we are patient; how long the unit itself ran does not count."""
+    failures: list[float] = []
+
+    def stop(state: tenacity.RetryCallState) -> bool:
+        failures.append(time.monotonic())
+        return failures[-1] - failures[0] >= _PATIENCE
+
+    return stop
 
 
 def _bound(value: object) -> str:

@@ -75,7 +75,8 @@ def _compare(
     mart: Mart, comparison: Comparison, groups_in_scope: int, narrowing: Narrowing | None, subscribers: bool
 ) -> ComparisonCounts:
     parameters = comparison.parameters
-    with mart.transaction():
+
+    def compare() -> tuple[int, int, int]:
         if subscribers:
             take_subscribers(mart, comparison)
         elif narrowing:
@@ -92,6 +93,8 @@ def _compare(
         findings = mart.store(read_query("parity/discrepancies"), _PARTITION, parameters)
         cells = mart.store(read_query("parity/membership_counts"), _PARTITION, parameters)
         mart.execute("DELETE FROM compared_rows")
+        return compared, findings, cells
+
     return ComparisonCounts(
-        comparison.reconciliation, comparison.downstream_system, groups_in_scope, compared, findings, cells
+        comparison.reconciliation, comparison.downstream_system, groups_in_scope, *mart.whole(compare)
     )

@@ -96,7 +96,8 @@ def _move(mart: Mart, comparison: Comparison, due_on: date) -> LedgerMove:
     parameters = {**comparison.parameters, "due_on": due_on}
     late = _position(mart, comparison) > comparison.as_of
     if not late:
-        with mart.transaction():
+
+        def move() -> None:
             mart.store(read_query("parity/discrepancy_ledger"), _PARTITION, parameters)
             mart.execute(
                 "DELETE FROM ledger_positions"
@@ -108,6 +109,8 @@ def _move(mart: Mart, comparison: Comparison, due_on: date) -> LedgerMove:
                 " VALUES (@reconciliation, @downstream_system, @as_of)",
                 parameters,
             )
+
+        mart.whole(move)
     (moved,) = mart.fetch(_MOVED, parameters).to_pylist()
     counts = {name: int(value or 0) for name, value in moved.items()}
     return LedgerMove(comparison.reconciliation, comparison.downstream_system, late, **counts)

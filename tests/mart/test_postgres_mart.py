@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -192,6 +193,49 @@ def test_a_deadlock_is_given_up_by_the_server_and_stored_again(
     assert _things(mart) == ["c", "d"]
 
 
+def test_a_transaction_of_several_steps_that_a_deadlock_ends_is_run_again_as_a_whole(
+    mart: ServerMart, postgres: str, cluster: Cluster
+) -> None:
+    runs = []
+
+    def move_b() -> None:
+        runs.append(_things(mart))
+        mart.execute("DELETE FROM things WHERE name = 'b'")
+        mart.append("given", pa.table({"name": ["b"]}))
+
+    with _session(postgres) as other, ThreadPoolExecutor(1) as threads:
+        other.execute("SET deadlock_timeout = '1h'")
+        other.execute("LOCK TABLE given IN EXCLUSIVE MODE")
+        moved = threads.submit(mart.whole, move_b)
+        _await_blocked(cluster)
+        other.execute("DELETE FROM things WHERE name = 'b'")
+        other.execute("INSERT INTO things (name) VALUES ('z')")
+        other.connection.commit()
+        moved.result()
+    assert runs == [["a", "b"], ["a", "z"]]
+    assert _things(mart) == ["a", "z"]
+    assert sorted(mart.fetch("SELECT g.name FROM given AS g")["name"].to_pylist()) == ["b", "c"]
+
+
+def test_a_transaction_that_ran_for_an_hour_is_run_again_too(
+    mart: ServerMart, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How long the server is waited for begins with the first failure."""
+    hours = []
+    clock = time.monotonic
+    monkeypatch.setattr(time, "monotonic", lambda: clock() + 3600 * len(hours))
+
+    def empty() -> None:
+        hours.append(1)
+        if len(hours) == 1:
+            _end_connections_of(cluster, mart)
+        mart.execute("DELETE FROM things")
+
+    mart.whole(empty)
+    assert len(hours) == 2
+    assert _things(mart) == []
+
+
 def test_a_commit_of_unknown_end_is_not_repeated(mart: ServerMart, postgres: str, cluster: Cluster) -> None:
     """A deferred trigger holds the commit; the server is killed in it."""
     with _session(postgres) as setup:
@@ -247,6 +291,27 @@ def test_memsync_killed_in_the_middle_of_a_load_leaves_all_as_before(
     for name, rows in applied.rows.items():
         assert rows == applied.mart_rows[name] > 0
     after.close()
+
+
+def test_a_server_killed_in_the_middle_of_a_load_has_it_whole_after_its_restart(
+    mart: ServerMart, postgres: str, cluster: Cluster, tmp_path: Path
+) -> None:
+    migrate(mart)
+    sample = Sample(tmp_path / "sample", members=2_000)
+    sample.write(LOAD_DATES[0])
+    project = Project(load_settings(), Home(tmp_path / "home"), sample.landing)
+    load = pending_loads(project.landing, mart)[0]
+    with _session(postgres) as other, ThreadPoolExecutor(1) as threads:
+        other.execute("LOCK TABLE load_tables IN SHARE MODE")
+        taken_in = threads.submit(take_in, project, mart, load, _NOW)
+        _await_blocked(cluster)
+        cluster.kill()
+        cluster.start()
+        applied = taken_in.result()
+    assert isinstance(applied, Applied)
+    assert _count(mart, "loads") == 1
+    for name, rows in applied.rows.items():
+        assert rows == applied.mart_rows[name] > 0
 
 
 def _count(mart: ServerMart, table: str) -> int:
