@@ -27,6 +27,10 @@ Level = Literal["source", "group", "state", "plan"]
 Kind = Literal["missing", "extra", "duplicate", "wrong_group", "wrong_state", "wrong_plan", "stale_dates"]
 
 
+#: A plain name, which needs no quotes in any database.
+ColumnName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")]
+
+
 class MemsyncError(Exception):
     """What a user can mend: the text says what is wrong, where, and what to do."""
 
@@ -48,6 +52,9 @@ class Extraction(Section):
     tables: dict[str, str] = Field(description="for each table of a full load, its SELECT")
     changes: dict[str, str] = Field(
         default_factory=dict, description="for each table of a delta, its SELECT with the column `change`"
+    )
+    keys: dict[str, tuple[ColumnName, ...]] = Field(
+        default_factory=dict, description="for each table that is read in parts, the columns that tell its rows apart"
     )
 
 

@@ -1,13 +1,12 @@
 """Loads of systems that deliver no files: read over ODBC into the landing folder, so that there is one way in.
 
-A load is extracted when the system's own load-control query says that it is complete, once, table by table. A table is
-renamed into place when it is whole; what an interrupted extraction has finished is not read again. The manifest comes
+A load is extracted when the system's own load-control query says that it is complete, once, table by table. What an
+interrupted extraction has finished, tables and parts of tables, is not read again (see `parts`). The manifest comes
 last. What becomes of the load then is the concern of `take_in`, as with any other.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -17,11 +16,10 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-import pyarrow.parquet as pq
 import pyodbc
 
 from memsync_assets.landing.manifest import MANIFEST, Manifest, parse_manifest
-from memsync_assets.mart.odbc_rows import batches_of, schema_of
+from memsync_assets.landing.parts import BoundQuery, Part, read_table, remove_journals
 from memsync_assets.settings import Extraction, MemsyncError, Project
 from memsync_assets.whole_files import COMMON, whole_file
 
@@ -137,15 +135,18 @@ def _extract(connection: pyodbc.Connection, project: Project, extraction: Extrac
             "since": _naive(since),
         }
         queries = extraction.changes if kind == "delta" else extraction.tables
-        files = {table: folder / f"{table}-{kind}.parquet" for table in queries}
-        for table, sql in queries.items():
-            _read_table(connection, files[table], sql, given)
-        _write(folder / MANIFEST, _manifest(load, kind, files))
+        parts = {
+            table: read_table(connection, folder, f"{table}-{kind}", _bind(sql, given), extraction.keys.get(table, ()))
+            for table, sql in queries.items()
+        }
+        _write(folder / MANIFEST, _manifest(load, kind, parts))
+    remove_journals(folder)
     content = (folder / MANIFEST).read_bytes()
     remembered.parent.mkdir(parents=True, exist_ok=True)
     _write(remembered, content)
     manifest = parse_manifest(content)
-    return Extracted(load, manifest.kind, {name: t.files[0].rows for name, t in manifest.tables.items()})
+    rows = {name: sum(file.rows for file in table.files) for name, table in manifest.tables.items()}
+    return Extracted(load, manifest.kind, rows)
 
 
 def _since(project: Project, load: ReadyLoad) -> datetime | None:
@@ -162,7 +163,7 @@ def _naive(moment: datetime | None) -> datetime | None:
     return moment.astimezone(UTC).replace(tzinfo=None) if moment else None
 
 
-def _bind(sql: str, given: dict[str, object]) -> tuple[str, list[object]]:
+def _bind(sql: str, given: dict[str, object]) -> BoundQuery:
     """Named parameters by position; what is within quotes stays."""
     values: list[object] = []
 
@@ -172,21 +173,10 @@ def _bind(sql: str, given: dict[str, object]) -> tuple[str, list[object]]:
         values.append(given[match[1]])
         return "?"
 
-    return _PARAMETER.sub(mark, sql), values
+    return BoundQuery(_PARAMETER.sub(mark, sql), tuple(values))
 
 
-def _read_table(connection: pyodbc.Connection, path: Path, sql: str, given: dict[str, object]) -> None:
-    if path.exists():
-        return
-    text, values = _bind(sql, given)
-    cursor = connection.execute(text, values)
-    schema = schema_of(cursor)
-    with whole_file(path, COMMON) as partial, pq.ParquetWriter(partial, schema) as writer:
-        for batch in batches_of(cursor, schema):
-            writer.write_batch(batch)
-
-
-def _manifest(load: ReadyLoad, kind: str, files: dict[str, Path]) -> bytes:
+def _manifest(load: ReadyLoad, kind: str, parts: dict[str, tuple[Part, ...]]) -> bytes:
     content = {
         "contract": 1,
         "system": load.system,
@@ -194,15 +184,9 @@ def _manifest(load: ReadyLoad, kind: str, files: dict[str, Path]) -> bytes:
         "kind": kind,
         "as_of": load.as_of.isoformat(),
         "cutoff_at": load.cutoff_at.isoformat() if load.cutoff_at else None,
-        "tables": {table: {"files": [_data_file(path)]} for table, path in files.items()},
+        "tables": {table: {"files": [part.model_dump() for part in files]} for table, files in parts.items()},
     }
     return json.dumps(content, indent=1).encode()
-
-
-def _data_file(path: Path) -> dict[str, object]:
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return {"name": path.name, "rows": pq.read_metadata(path).num_rows, "sha256": digest}
 
 
 def _write(path: Path, content: bytes) -> None:

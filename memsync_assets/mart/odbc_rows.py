@@ -10,6 +10,8 @@ from typing import Any
 import pyarrow as pa
 import pyodbc
 
+from memsync_assets.settings import MemsyncError
+
 BATCH_ROWS = 50_000
 _ARROW: dict[type, pa.DataType] = {
     str: pa.string(),
@@ -32,16 +34,22 @@ def schema_of(cursor: pyodbc.Cursor) -> pa.Schema:
 
 
 def batches_of(cursor: pyodbc.Cursor, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    """The rows that are left."""
+    """The rows that are left.
+
+    Raises:
+        MemsyncError: a column of decimals holds a fraction. The text names the column and no value.
+    """
     kinds = [column[1] for column in cursor.description]
     while rows := cursor.fetchmany(BATCH_ROWS):
         columns = zip(zip(*rows, strict=True), kinds, schema, strict=True)
-        yield pa.record_batch([_array(values, kind, field.type) for values, kind, field in columns], schema=schema)
+        yield pa.record_batch([_array(values, kind, field) for values, kind, field in columns], schema=schema)
 
 
-def _array(values: tuple[Any, ...], kind: type, arrow: pa.DataType) -> pa.Array:
+def _array(values: tuple[Any, ...], kind: type, field: pa.Field) -> pa.Array:
     if kind is Decimal:
+        if any(value is not None and value % 1 for value in values):
+            raise MemsyncError(f"the column {field.name} holds fractions: CAST it to FLOAT or to text in its query.")
         values = tuple(None if value is None else int(value) for value in values)
     elif kind not in _ARROW:
         values = tuple(None if value is None else str(value) for value in values)
-    return pa.array(values, arrow)
+    return pa.array(values, field.type)

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 
+from memsync_assets.landing import parts
 from memsync_assets.landing.discovery import scan_all
 from memsync_assets.landing.extraction import extract_new_loads, ready_loads
 from memsync_assets.landing.manifest import parse_manifest
 from memsync_assets.landing.take_in import Applied, pending_loads, take_in
+from memsync_assets.mart import odbc_rows
 from memsync_assets.mart.drivers import complete
 from memsync_assets.mart.duckdb_mart import DuckDBMart
 from memsync_assets.mart.schema import migrate
@@ -107,9 +112,9 @@ def test_the_manifest_tells_what_the_control_table_tells(project: Project, datab
     assert (manifest.system, manifest.load_id, manifest.as_of) == ("policy", "L1", date(2026, 11, 19))
     assert manifest.cutoff_at == datetime(2026, 11, 19, 5, tzinfo=UTC)
     assert sorted(path.name for path in load.folder.iterdir()) == [
-        "groups-full.parquet",
+        "groups-full-0001.parquet",
         "manifest.json",
-        "members-full.parquet",
+        "members-full-0001.parquet",
     ]
 
 
@@ -120,12 +125,150 @@ def test_an_interrupted_extraction_goes_on_at_the_table_that_failed(
     with pytest.raises(MemsyncError, match=r"policy.*cannot be read \(SQLSTATE 42P01\)"):
         extract_new_loads(project)
     assert scan_all(project.landing) == []
-    members = project.landing / "policy" / "L1" / "members-full.parquet"
+    members = project.landing / "policy" / "L1" / "members-full-0001.parquet"
     before = os.stat(members)
     cluster.sql("ALTER TABLE groups_away RENAME TO groups", database)
     (extracted,) = extract_new_loads(project)
     assert extracted.rows == {"members": 60_000, "groups": 1}
     assert os.stat(members).st_ino == before.st_ino
+
+
+_KILLED = """
+import os, signal, sys
+from pathlib import Path
+from memsync_assets.landing import extraction, parts
+from memsync_assets.mart import odbc_rows
+from memsync_assets.settings import Extraction, Home, Project, System, load_settings
+
+odbc_rows.BATCH_ROWS, parts.PART_ROWS = 5_000, 10_000
+landing, moment, renames = Path(sys.argv[1]), sys.argv[2], []
+replace = Path.replace
+
+def kill_at_the_renaming(self, target):
+    renames.append(target.name)
+    wanted = int(moment.split()[1])
+    if len(renames) == wanted and moment.startswith("before"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    replace(self, target)
+    if len(renames) == wanted:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+Path.replace = kill_at_the_renaming
+policy = System(role="source", extraction=Extraction.model_validate_json(sys.argv[3]))
+settings = load_settings().model_copy(update={"systems": {"policy": policy}})
+extraction.extract_new_loads(Project(settings, Home(landing.parent / "home"), landing))
+"""
+
+
+def _in_parts(project: Project) -> Project:
+    extraction = project.settings.systems["policy"].extraction
+    assert extraction is not None
+    keyed = extraction.model_copy(update={"keys": {"members": ("member_id", "effective_date")}})
+    systems = {"policy": System(role="source", extraction=keyed)}
+    return replace(project, settings=project.settings.model_copy(update={"systems": systems}))
+
+
+def _files(project: Project) -> dict[str, int]:
+    """The parts of members and their inodes, which a file that is written again does not keep."""
+    folder = project.landing / "policy" / "L1"
+    return {path.name: path.stat().st_ino for path in folder.glob("members-*")}
+
+
+def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(odbc_rows, "BATCH_ROWS", 5_000)
+    monkeypatch.setattr(parts, "PART_ROWS", 10_000)
+
+
+@pytest.mark.parametrize(
+    ("moment", "kept"),
+    # Each part is renamed into place, and then the journal that notes it. 13: the table is whole; 14: groups.
+    [
+        ("before 1", 0),
+        ("after 1", 0),
+        ("after 2", 1),
+        ("before 7", 3),
+        ("after 7", 3),
+        ("after 13", 6),
+        ("after 14", 6),
+    ],
+)
+def test_a_killed_extraction_keeps_the_parts_that_it_has_finished(
+    project: Project, database: str, moment: str, kept: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = _in_parts(project)
+    extraction = project.settings.systems["policy"].extraction
+    assert extraction is not None
+    arguments = [str(project.landing), moment, extraction.model_dump_json()]
+    killed = subprocess.run([sys.executable, "-c", _KILLED, *arguments], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert scan_all(project.landing) == []
+    before = _files(project)
+    _small_parts(monkeypatch)
+    (extracted,) = extract_new_loads(project)
+    assert extracted.rows == {"members": 60_000, "groups": 1}
+    after = _files(project)
+    assert len(after) == 6
+    assert sum(before.get(name) == inode for name, inode in after.items()) == kept
+    assert sorted(path.name for path in (project.landing / "policy" / "L1").iterdir())[0] == "groups-full-0001.parquet"
+    mart = DuckDBMart()
+    migrate(mart)
+    (applied,) = _taken_in(project, mart)
+    assert applied.mart_rows["members"] == 60_000
+    mart.close()
+
+
+def _interrupt(project: Project, cluster: Cluster, database: str) -> None:
+    """All of members is read, and groups is not."""
+    cluster.sql("ALTER TABLE groups RENAME TO groups_away", database)
+    with pytest.raises(MemsyncError):
+        extract_new_loads(project)
+    cluster.sql("ALTER TABLE groups_away RENAME TO groups", database)
+
+
+def test_a_part_that_is_not_what_the_journal_says_is_read_again_with_those_behind_it(
+    project: Project, database: str, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = _in_parts(project)
+    _small_parts(monkeypatch)
+    _interrupt(project, cluster, database)
+    before = _files(project)
+    spoiled = project.landing / "policy" / "L1" / "members-full-0003.parquet"
+    spoiled.write_bytes(spoiled.read_bytes()[:-1] + b"?")
+    (extracted,) = extract_new_loads(project)
+    assert extracted.rows["members"] == 60_000
+    after = _files(project)
+    kept = sorted(name for name in after if before[name] == after[name])
+    assert kept == [f"members-full-000{n}.parquet" for n in (1, 2)]
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "rows"),
+    [
+        # A row that belongs into a part that is there; fewer rows than parts are there; a key that is none.
+        ("INSERT INTO members SELECT 'M0', 'G1', 'CA', '2026-01-01', NULL, NULL, 'N'", 60_001),
+        ("DELETE FROM members WHERE member_id > 'M2'", 11_112),
+        ("UPDATE members SET member_id = NULL WHERE member_id > 'M5'", 60_000),
+    ],
+)
+def test_a_table_that_changes_while_its_reading_is_interrupted_is_read_anew(
+    project: Project, database: str, cluster: Cluster, monkeypatch: pytest.MonkeyPatch, meanwhile: str, rows: int
+) -> None:
+    project = _in_parts(project)
+    _small_parts(monkeypatch)
+    _interrupt(project, cluster, database)
+    spoiled = project.landing / "policy" / "L1" / "members-full-0004.parquet"
+    spoiled.unlink()
+    cluster.sql(meanwhile, database)
+    (extracted,) = extract_new_loads(project)
+    assert extracted.rows["members"] == rows
+    assert len(_files(project)) == -(-rows // 10_000)
+
+
+def test_a_column_of_fractions_is_told_without_its_values(project: Project, database: str, cluster: Cluster) -> None:
+    cluster.sql("UPDATE groups SET size = 7.25", database)
+    with pytest.raises(MemsyncError, match="column size holds fractions") as refused:
+        extract_new_loads(project)
+    assert "7.25" not in str(refused.value)
 
 
 def test_a_load_whose_manifest_was_the_last_thing_written_is_remembered_and_not_read_again(
