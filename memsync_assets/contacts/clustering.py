@@ -1,7 +1,7 @@
 """Links into clusters: strongest first, refusing every union that would join a pair decided never to be one.
 
-Pure; keys are any sortable values. Plain connected components cannot do this: whether a link may join depends on
-what was joined before it.
+Pure; keys are sortable: a contact's system and id, or its number. Plain connected components cannot do this: whether
+a link may join depends on what was joined before it.
 """
 
 from __future__ import annotations
@@ -11,18 +11,22 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-Key = TypeVar("Key", bound=tuple[str, str])
+Key = TypeVar("Key", int, tuple[str, str])
 
 
 @dataclass(frozen=True)
 class Link(Generic[Key]):
-    """Two contacts held to be one person. The lowest tier is the strongest; always_link is tier 0."""
+    """Two contacts held to be one person. The lowest tier is the strongest; always_link is tier 0.
+
+    weight: log2 of the odds as the model has them, where it scored the pair.
+    """
 
     left: Key
     right: Key
     tier: int
     rule_name: str
     reason: str
+    weight: float | None = None
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,7 @@
-"""People's decisions on identity: a CSV file that names source records, not persons, so that they last over runs."""
+"""People's decisions on identity: a CSV file that names source records, not persons, so that they last over runs.
+
+Decisions on Contacts that the org holds twice stand in the same file, with the system `salesforce` and record ids.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,17 @@ import csv
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Final, Literal, get_args
 
 from memsync_assets.settings import MemsyncError, Project
 
 ContactKey = tuple[str, str]
 Verdict = Literal["always_link", "never_link"]
 
+#: Stands for the org where a decision is on two of its Contacts.
+ORG: Final = "salesforce"
 FILE_NAME = "identity_decisions.csv"
+_MIXED = "a Contact of Salesforce can only be decided with another one."
 COLUMNS = ("decision", "left_system", "left_contact_id", "right_system", "right_contact_id", "decided_by", "note")
 
 
@@ -39,14 +45,14 @@ def decision_files(project: Project) -> tuple[Path, Path]:
     return project.config.parent / FILE_NAME, project.home.root / FILE_NAME
 
 
-def read_decisions(project: Project) -> tuple[Decision, ...]:
-    """Every decision of the project, in order.
+def read_decisions(project: Project, of: Literal["sources", "salesforce"] = "sources") -> tuple[Decision, ...]:
+    """Every decision of the project on source contacts, or on Contacts of the org, in order.
 
     Raises:
         MemsyncError: a line is not a decision, or two decisions on one pair disagree.
     """
     found = [d for path in decision_files(project) if path.is_file() for d in _read_file(path)]
-    return consistent(found)
+    return tuple(d for d in consistent(found) if (d.left[0] == ORG) == (of == ORG))
 
 
 def consistent(decisions: Iterable[Decision]) -> tuple[Decision, ...]:
@@ -86,16 +92,24 @@ def _read_row(path: Path, line: int, row: dict[str, str | None]) -> Decision:
     other = (values["right_system"], values["right_contact_id"])
     if one == other:
         raise MemsyncError(f"{path}, line {line}: a decision names two different source contacts.")
+    if _is_mixed(one, other):
+        raise MemsyncError(f"{path}, line {line}: {_MIXED}")
     verdict: Verdict = "always_link" if values["decision"] == "always_link" else "never_link"
     return decision(verdict, one, other, values["decided_by"], values["note"])
+
+
+def _is_mixed(one: ContactKey, other: ContactKey) -> bool:
+    return (one[0] == ORG) != (other[0] == ORG)
 
 
 def record(path: Path, item: Decision) -> None:
     """Add a decision to a file, creating it with its header.
 
     Raises:
-        MemsyncError: the file decides the pair the other way already.
+        MemsyncError: the file decides the pair the other way already, or only one of the two is a Contact of the org.
     """
+    if _is_mixed(item.left, item.right):
+        raise MemsyncError(f"{item.left[1]}, {item.right[1]}: {_MIXED}")
     known = _read_file(path) if path.is_file() else []
     if len(consistent([*known, item])) == len(consistent(known)):
         return

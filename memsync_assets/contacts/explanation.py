@@ -21,13 +21,31 @@ class ExplainedContact:
 
 @dataclass(frozen=True)
 class ExplainedLink:
-    """A rule's evidence between two contacts; refused when somebody decided that they are two persons."""
+    """A rule's evidence between two contacts; refused when somebody decided that they are two persons.
+
+    Attributes:
+        weight: log2 of the odds that they are one, as the model has them; null where it was not asked.
+        evidence: the parts of the weight, in words.
+    """
 
     left: ContactKey
     right: ContactKey
     rule_name: str
     reason: str
     is_refused: bool
+    weight: float | None
+    evidence: str | None
+
+
+@dataclass(frozen=True)
+class ExplainedDoubt:
+    """A contact of the person and one of another that may be the same, which waits for a decision in the queue."""
+
+    left: ContactKey
+    right: ContactKey
+    weight: float
+    reason: str
+    evidence: str
 
 
 @dataclass(frozen=True)
@@ -48,7 +66,8 @@ class Explanation:
         aliases: ids that were merged into this one.
         contacts: every contact of the person.
         links: the rules' links that touch these contacts.
-        attributes: survivorship by attribute.
+        doubts: pairs of the review queue that touch these contacts, the likeliest first.
+        attributes: survivorship by attribute; none for a person of one contact, which has all of it from there.
     """
 
     person_id: str
@@ -56,13 +75,15 @@ class Explanation:
     aliases: tuple[str, ...]
     contacts: tuple[ExplainedContact, ...]
     links: tuple[ExplainedLink, ...]
+    doubts: tuple[ExplainedDoubt, ...]
     attributes: tuple[ExplainedAttribute, ...]
 
 
 _LINKS = """
 SELECT k.left_system, k.left_contact_id, k.right_system, k.right_contact_id, k.rule_name, k.reason,
-    CASE WHEN r.rule_name IS NULL THEN 'N' ELSE 'Y' END AS is_refused
+    CASE WHEN r.rule_name IS NULL THEN 'N' ELSE 'Y' END AS is_refused, s.weight, s.evidence
 FROM contact_links AS k
+LEFT OUTER JOIN pair_scores AS s ON k.left_number = s.left_number AND k.right_number = s.right_number
 LEFT OUTER JOIN refused_links AS r
     ON k.left_system = r.left_system AND k.left_contact_id = r.left_contact_id
     AND k.right_system = r.right_system AND k.right_contact_id = r.right_contact_id
@@ -74,6 +95,18 @@ WHERE EXISTS (
     )
 )
 ORDER BY k.tier, k.left_system, k.left_contact_id, k.right_system, k.right_contact_id
+"""
+_DOUBTS = """
+SELECT v.left_system, v.left_contact_id, v.right_system, v.right_contact_id, v.weight, v.reason, v.evidence
+FROM review_pairs AS v
+WHERE EXISTS (
+    SELECT 1 FROM contact_persons AS p
+    WHERE p.person_id = @person_id AND (
+        (p.system = v.left_system AND p.contact_id = v.left_contact_id)
+        OR (p.system = v.right_system AND p.contact_id = v.right_contact_id)
+    )
+)
+ORDER BY v.weight DESC, v.left_system, v.left_contact_id, v.right_system, v.right_contact_id
 """
 
 
@@ -112,8 +145,20 @@ def explain(mart: Mart, person_id: str) -> Explanation:
                 r["rule_name"],
                 r["reason"],
                 r["is_refused"] == "Y",
+                r["weight"],
+                r["evidence"],
             )
             for r in mart.fetch(_LINKS, bound).to_pylist()
+        ),
+        doubts=tuple(
+            ExplainedDoubt(
+                (r["left_system"], r["left_contact_id"]),
+                (r["right_system"], r["right_contact_id"]),
+                r["weight"],
+                r["reason"],
+                r["evidence"],
+            )
+            for r in mart.fetch(_DOUBTS, bound).to_pylist()
         ),
         attributes=tuple(ExplainedAttribute(r["attribute"], (r["system"], r["contact_id"])) for r in attributes),
     )
@@ -148,12 +193,22 @@ def format_explanation(explanation: Explanation) -> str:
     lines.append("evidence")
     lines += [
         f"  {_contact(one.left)} and {_contact(one.right)}: {one.rule_name}: {one.reason}"
-        f"{' (refused: decided to be two persons)' if one.is_refused else ''}"
+        f"{' (refused: decided to be two persons)' if one.is_refused else ''}{_weight(one.weight, one.evidence)}"
         for one in explanation.links
     ]
-    lines.append("golden record")
+    if explanation.doubts:
+        lines.append("waiting for a decision")
+    lines += [
+        f"  {_contact(one.left)} and {_contact(one.right)}: {one.reason}{_weight(one.weight, one.evidence)}"
+        for one in explanation.doubts
+    ]
+    lines.append("golden record" if explanation.attributes else "golden record: all of it from the only contact")
     lines += [f"  {one.attribute} from {_contact(one.contact)}" for one in explanation.attributes]
     return "\n".join(lines)
+
+
+def _weight(weight: float | None, evidence: str | None) -> str:
+    return "" if weight is None else f"; weight {weight:.1f} ({evidence})"
 
 
 def _contact(key: ContactKey) -> str:

@@ -7,14 +7,17 @@ pure modules of those names. Everything that depends on each other changes in on
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from memsync_assets.contacts.clustering import Clusters, Link, cluster
 from memsync_assets.contacts.decisions import Decision
-from memsync_assets.contacts.person_ids import Assignment, assign
+from memsync_assets.contacts.person_numbers import Ints, Numbering, number_persons
+from memsync_assets.contacts.scoring import score_pairs
 from memsync_assets.contacts.values import compare_names
 from memsync_assets.mart.engine import Mart, Replace
 from memsync_assets.mart.queries import read_query
@@ -29,20 +32,19 @@ DIRECT_CONTACTS = 12
 BLOCK_SIZE = 40
 #: A name that at most this many contacts have makes candidate pairs by itself.
 RARE_NAME = 6
+#: A last name, an initial and a title that at most this many contacts have make candidate pairs.
+RARE_TITLE = 12
 #: Two contacts of one name at one place are one person when fewer others of the name than this are there by chance:
 #: the name's share of all contacts times the contacts of the place.
 CHANCE = 0.0008
-
-#: A pair of this weight (log2 of the odds) or more is worth a look by people.
-REVIEW_WEIGHT = 4
 #: The parameters of the queries that find and judge pairs.
 LIMITS = {
     "direct_surnames": DIRECT_SURNAMES,
     "direct_contacts": DIRECT_CONTACTS,
     "block_size": BLOCK_SIZE,
     "rare_name": RARE_NAME,
+    "rare_title": RARE_TITLE,
     "chance": CHANCE,
-    "review_weight": REVIEW_WEIGHT,
 }
 _NAMES_OF_CANDIDATES = """
     SELECT
@@ -79,7 +81,7 @@ class PersonCounts:
 
 
 def resolve_persons(mart: Mart, settings: Settings, decisions: Sequence[Decision]) -> PersonCounts:
-    """Make persons, contact_persons, person_ids, golden_values, person_roles and review_pairs from normalized_contacts.
+    """Make persons, contact_persons, person_ids, golden_values, person_roles and review_pairs of normalized_contacts.
 
     The same contacts, decisions and former persons give the same tables, however often it is run.
 
@@ -88,32 +90,33 @@ def resolve_persons(mart: Mart, settings: Settings, decisions: Sequence[Decision
     """
     candidates = find_candidates(mart)
     links = mart.store(read_query("contacts/contact_links"), Replace(), LIMITS)
-    contacts = _fetch_keys(mart, "SELECT n.source_system, n.contact_id FROM normalized_contacts AS n")
-    clusters, unknown = _cluster(_read_links(mart), decisions, set(contacts))
-    members = _members(contacts, clusters.cluster_of)
-    living, former, next_number = _read_ids(mart)
-    assignment = assign(members, living, former, next_number)
-    _hold(assignment, len(set(living.values())), settings)
+    score_pairs(mart)
+    contacts = _read_contacts(mart)
+    clusters, unknown = _cluster(_read_links(mart), decisions, contacts)
+    living, vanished = contacts.living()
+    former, next_number = _read_former(mart)
+    numbering = number_persons(_cluster_of(clusters, len(contacts.ids)), living, vanished, former, next_number)
+    _hold(numbering, len(np.unique(contacts.before["person_number"])), settings)
     with mart.transaction():
-        _write_refused(mart, clusters.refused)
-        _write_contact_persons(mart, members, clusters.joined, assignment)
-        _write_ids(mart, living, assignment)
+        _write_refused(mart, contacts, clusters.refused)
+        _write_contact_persons(mart, contacts, clusters.joined, numbering.person_of)
+        _write_ids(mart, contacts.before, numbering)
         _write_priorities(mart, settings)
         mart.store(read_query("contacts/golden_values"), Replace())
         persons = mart.store(read_query("contacts/persons"), Replace())
         mart.store(read_query("contacts/person_roles"), Replace())
         review = _write_review(mart, decisions)
     return PersonCounts(
-        contacts=len(contacts),
+        contacts=len(contacts.ids),
         persons=persons,
         candidate_pairs=candidates,
         links=links,
         refused_links=len(clusters.refused),
-        created=len(assignment.created),
-        merged=len(assignment.aliases),
-        split=len(assignment.split),
-        retired=len(assignment.retired),
-        revived=len(assignment.revived),
+        created=len(numbering.created),
+        merged=len(numbering.aliases),
+        split=len(numbering.split),
+        retired=len(numbering.retired),
+        revived=len(numbering.revived),
         decisions_without_contact=unknown,
         review=review,
     )
@@ -126,48 +129,102 @@ def find_candidates(mart: Mart) -> int:
     pairs = mart.store(read_query("contacts/candidate_pairs"), Replace(), LIMITS)
     for kind in ("first", "last"):
         compare_names(mart, kind, _NAMES_OF_CANDIDATES.format(kind))
-    mart.store(read_query("contacts/judged_pairs"), Replace(), LIMITS)
+    for query in ("pair_names", "judged_pairs"):
+        mart.store(read_query(f"contacts/{query}"), Replace(), LIMITS)
     return pairs
 
 
-def _fetch_keys(mart: Mart, sql: str) -> list[ContactKey]:
-    rows = mart.fetch(sql)
-    return sorted(zip(*(rows.column(i).to_pylist() for i in range(2)), strict=True))
+@dataclass(frozen=True)
+class _Contacts:
+    """The contacts of this run, numbered from 1 in the order of their keys; here from 0.
+
+    Attributes:
+        systems, ids: their keys.
+        before: contact_persons as the last run left it, with the contact's place here (null: it is no more).
+    """
+
+    systems: pa.ChunkedArray
+    ids: pa.ChunkedArray
+    before: pa.Table
+
+    def places_of(self, keys: Iterable[ContactKey]) -> dict[ContactKey, int]:
+        """Where contacts are; those that are not there now are left out."""
+        wanted = set(keys)
+        ids = pa.array(sorted({contact for _, contact in wanted}), pa.string())
+        places = np.flatnonzero(pc.is_in(self.ids, ids))
+        systems, contacts = (column.take(pa.array(places)).to_pylist() for column in (self.systems, self.ids))
+        found = zip(systems, contacts, places.tolist(), strict=True)
+        return {(system, contact): place for system, contact, place in found if (system, contact) in wanted}
+
+    def living(self) -> tuple[Ints, Ints]:
+        """The number of each contact's person, 0 where it had none; the numbers of contacts that are no more."""
+        numbers = self.before["person_number"].to_numpy()
+        is_here = np.asarray(pc.is_valid(self.before["place"]))
+        living = np.zeros(len(self.ids), dtype=np.int64)
+        living[self.before["place"].drop_null().to_numpy()] = numbers[is_here]
+        return living, numbers[~is_here]
 
 
-def _read_links(mart: Mart) -> list[Link[ContactKey]]:
-    rows = mart.fetch(
-        "SELECT k.left_system, k.left_contact_id, k.right_system, k.right_contact_id, k.tier, k.rule_name, k.reason"
-        " FROM contact_links AS k"
+def _read_contacts(mart: Mart) -> _Contacts:
+    keys = mart.fetch("SELECT e.source_system, e.contact_id FROM contact_evidence AS e ORDER BY e.contact_number")
+    before = mart.fetch(
+        "SELECT p.system, p.contact_id, CAST(SUBSTRING(p.person_id, 2, 35) AS BIGINT) AS person_number,"
+        " e.contact_number - 1 AS place FROM contact_persons AS p"
+        " LEFT OUTER JOIN contact_evidence AS e ON p.system = e.source_system AND p.contact_id = e.contact_id"
     )
-    columns = [rows.column(i).to_pylist() for i in range(rows.num_columns)]
-    return [
-        Link((ls, lc), (rs, rc), tier, rule, reason)
-        for ls, lc, rs, rc, tier, rule, reason in zip(*columns, strict=True)
-    ]
+    return _Contacts(keys["source_system"], keys["contact_id"], before)
+
+
+def _read_former(mart: Mart) -> tuple[dict[int, list[int]], int]:
+    """For the contacts that are there now, the numbers they had that do not live; the next free number."""
+    former: dict[int, list[int]] = defaultdict(list)
+    rows = mart.fetch(
+        "SELECT e.contact_number - 1 AS place, CAST(SUBSTRING(f.person_id, 2, 35) AS BIGINT) AS person_number"
+        " FROM former_contact_persons AS f"
+        " INNER JOIN contact_evidence AS e ON f.system = e.source_system AND f.contact_id = e.contact_id"
+    )
+    for place, number in zip(rows["place"].to_pylist(), rows["person_number"].to_pylist(), strict=True):
+        former[place].append(number)
+    last = mart.fetch("SELECT MAX(i.sequence_number) AS last_number FROM person_ids AS i")["last_number"][0]
+    return former, (last.as_py() or 0) + 1
+
+
+def _read_links(mart: Mart) -> list[Link[int]]:
+    rows = mart.fetch(
+        "SELECT k.left_number - 1 AS left_place, k.right_number - 1 AS right_place, k.tier, k.rule_name, k.reason,"
+        " s.weight FROM contact_links AS k"
+        " LEFT OUTER JOIN pair_scores AS s ON k.left_number = s.left_number AND k.right_number = s.right_number"
+    )
+    return [Link(*values) for values in zip(*(column.to_pylist() for column in rows.columns), strict=True)]
 
 
 def _cluster(
-    links: Iterable[Link[ContactKey]], decisions: Sequence[Decision], contacts: set[ContactKey]
-) -> tuple[Clusters[ContactKey], int]:
+    links: Iterable[Link[int]], decisions: Sequence[Decision], contacts: _Contacts
+) -> tuple[Clusters[int], int]:
     """People's decisions before the rules. A decision on a contact that is not there now waits for it."""
-    known = [d for d in decisions if d.left in contacts and d.right in contacts]
+    places = contacts.places_of(key for item in decisions for key in (item.left, item.right))
+    known = [d for d in decisions if d.left in places and d.right in places]
     decided = [
-        Link(d.left, d.right, 0, "always_link", f"decided by {d.decided_by or 'a person'}")
+        Link(places[d.left], places[d.right], 0, "always_link", f"decided by {d.decided_by or 'a person'}")
         for d in known
         if d.verdict == "always_link"
     ]
-    never = [(d.left, d.right) for d in known if d.verdict == "never_link"]
+    never = [(places[d.left], places[d.right]) for d in known if d.verdict == "never_link"]
     return cluster([*decided, *links], never), len(decisions) - len(known)
 
 
-def _members(
-    contacts: Iterable[ContactKey], cluster_of: Mapping[ContactKey, ContactKey]
-) -> dict[ContactKey, list[ContactKey]]:
-    members: dict[ContactKey, list[ContactKey]] = defaultdict(list)
-    for contact in contacts:
-        members[cluster_of.get(contact, contact)].append(contact)
-    return members
+def _cluster_of(clusters: Clusters[int], count: int) -> Ints:
+    """The smallest contact of each contact's cluster."""
+    of = np.arange(count, dtype=np.int64)
+    linked = np.fromiter(clusters.cluster_of, np.int64, len(clusters.cluster_of))
+    of[linked] = np.fromiter(clusters.cluster_of.values(), np.int64, len(linked))
+    return of
+
+
+def _person_ids(numbers: Ints) -> pa.StringArray:
+    """The persistent ids of the persons with these numbers: P and ten digits or more."""
+    digits = pc.utf8_lpad(pc.cast(pa.array(numbers), pa.string()), 10, "0")
+    return pc.binary_join_element_wise("P", digits, "")
 
 
 def person_id(number: int) -> str:
@@ -175,25 +232,7 @@ def person_id(number: int) -> str:
     return f"P{number:010d}"
 
 
-def _number(identifier: str) -> int:
-    return int(identifier[1:])
-
-
-def _read_ids(mart: Mart) -> tuple[dict[ContactKey, int], dict[ContactKey, list[int]], int]:
-    """The number of each contact's person, the numbers each contact had that do not live, the next free number."""
-    rows = mart.fetch("SELECT p.system, p.contact_id, p.person_id FROM contact_persons AS p")
-    living = {
-        (system, contact): _number(identifier)
-        for system, contact, identifier in zip(*(rows.column(i).to_pylist() for i in range(3)), strict=True)
-    }
-    former: dict[ContactKey, list[int]] = defaultdict(list)
-    for row in mart.fetch("SELECT f.system, f.contact_id, f.person_id FROM former_contact_persons AS f").to_pylist():
-        former[row["system"], row["contact_id"]].append(_number(row["person_id"]))
-    last = mart.fetch("SELECT MAX(i.sequence_number) AS last_number FROM person_ids AS i")["last_number"][0]
-    return living, former, (last.as_py() or 0) + 1
-
-
-def _hold(assignment: Assignment, persons: int, settings: Settings) -> None:
+def _hold(assignment: Numbering, persons: int, settings: Settings) -> None:
     changed = len(assignment.aliases) + len(assignment.split) + len(assignment.retired)
     limit = settings.identity
     if changed > limit.minimum_persons and changed > limit.changed_share * persons:
@@ -204,36 +243,49 @@ def _hold(assignment: Assignment, persons: int, settings: Settings) -> None:
         )
 
 
-def _write_refused(mart: Mart, refused: Sequence[Link[ContactKey]]) -> None:
+def _write_refused(mart: Mart, contacts: _Contacts, refused: Sequence[Link[int]]) -> None:
+    sides = (
+        pa.array([link.left for link in refused], pa.int64()),
+        pa.array([link.right for link in refused], pa.int64()),
+    )
+    (left, right) = ((contacts.systems.take(side), contacts.ids.take(side)) for side in sides)
     mart.execute("DELETE FROM refused_links")
-    _append(
-        mart,
+    mart.append(
         "refused_links",
-        ("left_system", "left_contact_id", "right_system", "right_contact_id", "rule_name", "reason"),
-        [(*link.left, *link.right, link.rule_name, link.reason) for link in refused],
+        pa.table(
+            {
+                "left_system": left[0],
+                "left_contact_id": left[1],
+                "right_system": right[0],
+                "right_contact_id": right[1],
+                "rule_name": pa.array([link.rule_name for link in refused], pa.string()),
+                "reason": pa.array([link.reason for link in refused], pa.string()),
+            }
+        ),
     )
 
 
-def _write_contact_persons(
-    mart: Mart,
-    members: Mapping[ContactKey, Sequence[ContactKey]],
-    joined: Iterable[Link[ContactKey]],
-    assignment: Assignment,
-) -> None:
+def _write_contact_persons(mart: Mart, contacts: _Contacts, joined: Sequence[Link[int]], person_of: Ints) -> None:
     """Each contact with the strongest link that joined it."""
-    why: dict[ContactKey, Link[ContactKey]] = {}
-    for link in joined:
-        why.setdefault(link.left, link)
-        why.setdefault(link.right, link)
-    rows = []
-    for key, contacts in members.items():
-        identifier = person_id(assignment.person_of[key])
-        for contact in contacts:
-            found = why.get(contact)
-            rule, reason = (found.rule_name, found.reason) if found else (None, "no other contact is this person")
-            rows.append((*contact, identifier, rule, reason))
+    why = np.full(len(person_of), -1, dtype=np.int64)
+    for number in range(len(joined) - 1, -1, -1):
+        why[joined[number].left] = why[joined[number].right] = number
+    links = pa.array(why, mask=why < 0)
+    reasons = pa.array([link.reason for link in joined], pa.string()).take(links)
     mart.execute("DELETE FROM contact_persons")
-    _append(mart, "contact_persons", ("system", "contact_id", "person_id", "rule_name", "reason"), rows)
+    mart.append(
+        "contact_persons",
+        pa.table(
+            {
+                "system": contacts.systems,
+                "contact_id": contacts.ids,
+                "person_id": _person_ids(person_of),
+                "rule_name": pa.array([link.rule_name for link in joined], pa.string()).take(links),
+                "score": pa.array([link.weight for link in joined], pa.float64()).take(links),
+                "reason": pc.fill_null(reasons, "no other contact is this person"),
+            }
+        ),
+    )
 
 
 def _write_review(mart: Mart, decisions: Sequence[Decision]) -> int:
@@ -250,30 +302,31 @@ def _write_review(mart: Mart, decisions: Sequence[Decision]) -> int:
     return int(mart.fetch("SELECT COUNT(*) AS pairs FROM review_pairs")["pairs"][0].as_py())
 
 
-def _write_ids(mart: Mart, living: Mapping[ContactKey, int], assignment: Assignment) -> None:
-    gone = assignment.aliases.keys() | assignment.retired
-    for number in sorted(assignment.revived):
+def _write_ids(mart: Mart, before: pa.Table, numbering: Numbering) -> None:
+    for number in sorted(numbering.revived):
         mart.execute("DELETE FROM former_contact_persons WHERE person_id = @id", {"id": person_id(number)})
         mart.execute("UPDATE person_ids SET alias_of = NULL WHERE person_id = @id", {"id": person_id(number)})
-    for number, survivor in sorted(assignment.aliases.items()):
+    for number, survivor in sorted(numbering.aliases.items()):
         mart.execute(
             "UPDATE person_ids SET alias_of = @survivor WHERE person_id = @id",
             {"survivor": person_id(survivor), "id": person_id(number)},
         )
-    _append(
-        mart,
+    gone = pa.array(sorted(numbering.aliases.keys() | numbering.retired), pa.int64())
+    former = before.filter(pc.is_in(before["person_number"], gone))
+    mart.append(
         "former_contact_persons",
-        ("person_id", "system", "contact_id"),
-        sorted((person_id(number), *contact) for contact, number in living.items() if number in gone),
+        pa.table(
+            {
+                "person_id": _person_ids(former["person_number"].to_numpy()),
+                "system": former["system"],
+                "contact_id": former["contact_id"],
+            }
+        ),
     )
-    created = sorted(assignment.created)
-    rows = pa.table(
-        {
-            "person_id": pa.array(map(person_id, created), pa.string()),
-            "sequence_number": pa.array(created, pa.int64()),
-        }
+    mart.append(
+        "person_ids",
+        pa.table({"person_id": _person_ids(numbering.created), "sequence_number": pa.array(numbering.created)}),
     )
-    mart.append("person_ids", rows)
 
 
 def _write_priorities(mart: Mart, settings: Settings) -> None:
@@ -289,8 +342,3 @@ def _write_priorities(mart: Mart, settings: Settings) -> None:
             }
         ),
     )
-
-
-def _append(mart: Mart, table: str, columns: Sequence[str], rows: Sequence[Sequence[str | None]]) -> None:
-    values = list(zip(*rows, strict=True)) or [()] * len(columns)
-    mart.append(table, pa.table({c: pa.array(v, pa.string()) for c, v in zip(columns, values, strict=True)}))

@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
-ContactKey = tuple[str, str]
+Key = TypeVar("Key", int, tuple[str, str])
 
 
 @dataclass(frozen=True)
-class Assignment:
+class Assignment(Generic[Key]):
     """What becomes of the ids.
 
     Attributes:
@@ -28,7 +29,7 @@ class Assignment:
         split: numbers that kept only a part of their contacts, because others now are another person's.
     """
 
-    person_of: dict[ContactKey, int]
+    person_of: dict[Key, int]
     aliases: dict[int, int]
     retired: frozenset[int]
     revived: frozenset[int]
@@ -37,11 +38,11 @@ class Assignment:
 
 
 def assign(
-    clusters: Mapping[ContactKey, Iterable[ContactKey]],
-    living: Mapping[ContactKey, int],
-    former: Mapping[ContactKey, Iterable[int]],
+    clusters: Mapping[Key, Iterable[Key]],
+    living: Mapping[Key, int],
+    former: Mapping[Key, Iterable[int]],
     next_number: int,
-) -> Assignment:
+) -> Assignment[Key]:
     """Give each cluster a person's number.
 
     Args:
@@ -50,12 +51,12 @@ def assign(
         former: for each contact, the numbers that do not live now and whose last contact it was.
         next_number: the first number that was never given.
     """
-    claims: dict[int, Counter[ContactKey]] = defaultdict(Counter)
+    claims: dict[int, Counter[Key]] = defaultdict(Counter)
     for key, members in clusters.items():
         for member in members:
             if member in living:
                 claims[living[member]][key] += 1
-    won: dict[ContactKey, list[int]] = defaultdict(list)
+    won: dict[Key, list[int]] = defaultdict(list)
     for number in sorted(claims):
         won[_keeper(claims[number], clusters, won, former)].append(number)
     person_of = {key: min(numbers) for key, numbers in won.items()}
@@ -78,36 +79,36 @@ def assign(
 
 
 def _keeper(
-    held: Mapping[ContactKey, int],
-    clusters: Mapping[ContactKey, Iterable[ContactKey]],
-    won: Mapping[ContactKey, list[int]],
-    former: Mapping[ContactKey, Iterable[int]],
-) -> ContactKey:
+    held: Mapping[Key, int],
+    clusters: Mapping[Key, Iterable[Key]],
+    won: Mapping[Key, list[int]],
+    former: Mapping[Key, Iterable[int]],
+) -> Key:
     """The part with most of a person's contacts.
 
     Of equal parts one that would be without an id otherwise: no older person's, and with no id of its own to revive, so
     that taking a merge back gives both ids back. Then the part with the smallest contact.
     """
 
-    def has_other_id(key: ContactKey) -> bool:
+    def has_other_id(key: Key) -> bool:
         return key in won or any(former.get(member) for member in clusters[key])
 
     return min(held, key=lambda key: (-held[key], has_other_id(key), key))
 
 
 def _revive(
-    clusters: Mapping[ContactKey, Iterable[ContactKey]],
-    homeless: list[ContactKey],
-    former: Mapping[ContactKey, Iterable[int]],
-) -> dict[ContactKey, int]:
+    clusters: Mapping[Key, Iterable[Key]],
+    homeless: list[Key],
+    former: Mapping[Key, Iterable[int]],
+) -> dict[Key, int]:
     """Each id that does not live goes to the cluster that holds most of its last contacts; a cluster takes the
     oldest."""
-    claims: dict[int, Counter[ContactKey]] = defaultdict(Counter)
+    claims: dict[int, Counter[Key]] = defaultdict(Counter)
     for key in homeless:
         for member in clusters[key]:
             for number in former.get(member, ()):
                 claims[number][key] += 1
-    revived: dict[ContactKey, int] = {}
+    revived: dict[Key, int] = {}
     for number in sorted(claims):
         free = {key: count for key, count in claims[number].items() if key not in revived}
         if free:

@@ -13,7 +13,7 @@ from memsync_assets.mart.engine import Mart
 from memsync_assets.settings import MemsyncError, Project
 
 _PAIRS = """
-SELECT r.left_system, r.left_contact_id, r.right_system, r.right_contact_id, r.weight, r.reason
+SELECT r.left_system, r.left_contact_id, r.right_system, r.right_contact_id, r.weight, r.reason, r.evidence
 FROM review_pairs AS r
 ORDER BY r.weight DESC, r.left_system, r.left_contact_id, r.right_system, r.right_contact_id
 """
@@ -21,7 +21,12 @@ ORDER BY r.weight DESC, r.left_system, r.left_contact_id, r.right_system, r.righ
 
 @dataclass(frozen=True)
 class ReviewPair:
-    """Two contacts that may be one person. weight: the log2 odds that they are, as the fixed weights have it."""
+    """Two contacts that may be one person.
+
+    Attributes:
+        weight: log2 of the odds that they are, as the fixed model has them.
+        reason: how their values agree, and what each agreement weighs.
+    """
 
     left: ContactKey
     right: ContactKey
@@ -37,7 +42,7 @@ def review_queue(mart: Mart, project: Project) -> list[ReviewPair]:
             (row["left_system"], row["left_contact_id"]),
             (row["right_system"], row["right_contact_id"]),
             row["weight"],
-            row["reason"],
+            f"{row['reason']} ({row['evidence']})",
         )
         for row in mart.fetch(_PAIRS).to_pylist()
     ]

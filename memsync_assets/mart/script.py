@@ -38,10 +38,10 @@ PARAMETER_TYPES = {
     "more_than_members": "BIGINT",
     "block_size": "BIGINT",
     "rare_name": "BIGINT",
+    "rare_title": "BIGINT",
     "direct_contacts": "BIGINT",
     "direct_surnames": "BIGINT",
     "many_names": "BIGINT",
-    "review_weight": "BIGINT",
     "chance": "FLOAT",
 }
 _TEXT = "NVARCHAR(4000)"

@@ -2,7 +2,8 @@
 -- grain: one row for each contact and block
 -- key: contact_number, kind, first_part, second_part
 -- purpose: what makes two contacts a candidate pair: they share a block. A block is a value, or a value with a name,
---   that at most @block_size contacts have, of a name alone at most @rare_name; its parts are numbers, to compare fast
+--   that at most @block_size contacts have, of a name alone at most @rare_name, of a last name, an initial and a title
+--   at most @rare_title; its parts are numbers, to compare fast
 WITH emails AS (
     SELECT
         e.personal_email,
@@ -83,6 +84,23 @@ blocks AS (
         CAST(UNICODE(e.first_key) AS BIGINT) AS second_part
     FROM contact_evidence AS e
     WHERE e.first_key <> ''
+    UNION ALL
+    SELECT
+        e.contact_number,
+        'first name and title' AS kind,
+        -- The numbers of names are below 2 ** 31, so that two of them make one.
+        e.first_number * CAST(2147483648 AS BIGINT) + e.start_number AS first_part,
+        e.title_number AS second_part
+    FROM contact_evidence AS e
+    WHERE LEN(e.first_key) > 1 AND e.title_number IS NOT NULL
+    UNION ALL
+    SELECT
+        e.contact_number,
+        'last name and title' AS kind,
+        e.last_number * CAST(2147483648 AS BIGINT) + UNICODE(e.first_key) AS first_part,
+        e.title_number AS second_part
+    FROM contact_evidence AS e
+    WHERE e.first_key <> '' AND e.title_number IS NOT NULL
 ),
 
 sizes AS (
@@ -95,6 +113,7 @@ sizes AS (
     HAVING
         COUNT(*) BETWEEN 2 AND CASE
             WHEN b.kind IN ('name', 'last name and initial') THEN CAST(@rare_name AS BIGINT)
+            WHEN b.kind = 'last name and title' THEN CAST(@rare_title AS BIGINT)
             ELSE CAST(@block_size AS BIGINT)
         END
 )

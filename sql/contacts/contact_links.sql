@@ -9,7 +9,7 @@ WITH initials AS (
     FROM judged_pairs AS j
     WHERE j.first_names = 'initial' AND j.last_names IN ('same', 'typo') AND j.other_email <> 'D'
     GROUP BY j.initial_number
-    HAVING MIN(j.full_first_key) <> MAX(j.full_first_key)
+    HAVING MIN(j.full_first_number) <> MAX(j.full_first_number)
 ),
 
 ruled AS (
@@ -23,7 +23,7 @@ ruled AS (
                 j.same_email = 1 AND j.last_names IN ('same', 'typo', 'part', 'swapped')
                 AND j.first_names IN ('same', 'nickname', 'typo', 'prefix', 'swapped') THEN 1
             WHEN j.same_email = 1 AND j.last_names IN ('same', 'typo') AND j.first_names = 'initial' THEN 2
-            WHEN j.same_email = 1 AND j.first_names = 'same' AND LEN(j.full_first_key) > 1 THEN 3
+            WHEN j.same_email = 1 AND j.first_names = 'same' AND j.are_names_full = 'Y' THEN 3
             WHEN
                 j.same_direct_phone = 1 AND j.last_names IN ('same', 'typo', 'part', 'swapped') AND j.same_suffix = 'Y'
                 AND j.first_names IN ('same', 'nickname', 'typo', 'swapped') THEN 4
@@ -32,7 +32,7 @@ ruled AS (
                 AND j.first_names IN ('same', 'nickname') THEN 5
             WHEN
                 j.same_direct_phone = 1 AND j.place_contacts IS NOT NULL AND j.first_names = 'same'
-                AND LEN(j.full_first_key) > 1 AND j.other_email = 'N' THEN 6
+                AND j.are_names_full = 'Y' AND j.other_email = 'N' THEN 6
             WHEN
                 j.same_direct_phone = 1 AND j.last_names IN ('same', 'typo') AND j.first_names = 'initial'
                 AND n.initial_number IS NULL AND j.other_email = 'N' THEN 7
@@ -42,7 +42,7 @@ ruled AS (
         END AS tier
     FROM judged_pairs AS j
     LEFT OUTER JOIN initials AS n ON j.initial_number = n.initial_number
-    WHERE j.first_names <> 'different' AND j.other_email <> 'D'
+    WHERE j.other_email <> 'D'
 )
 
 SELECT
@@ -61,6 +61,8 @@ SELECT
         WHEN r.tier = 7 THEN 'direct_phone_and_initial'
         ELSE 'rare_name_and_place'
     END AS rule_name,
+    r.left_number,
+    r.right_number,
     CONCAT(
         CASE
             WHEN r.tier IN (1, 2, 3) THEN 'same personal email'

@@ -2,16 +2,50 @@
 -- grain: one row for each contact and place of work
 -- key: contact_number, place_number
 -- purpose: where a contact works, in the ways that contacts say it: the legal entity of a role (else the employer
---   group), the office address, the mail domain. Employer, address and domain are one fact said thrice, so that a pair
---   is credited with the narrowest of those that it shares, once
-WITH places AS (
-    SELECT
+--   group), the employer whose mail domain it has, the office address, the domain itself. All are one fact said in
+--   several ways, so that a pair is credited with the narrowest of those that it shares, once
+WITH employers AS (
+    SELECT DISTINCT
         e.contact_number,
-        COALESCE(g.legal_entity_id, CONCAT(r.source_system, '/', r.group_id)) AS place,
-        'employer' AS kind
+        e.work_domain,
+        COALESCE(g.legal_entity_id, CONCAT(r.source_system, '/', r.group_id)) AS place
     FROM contact_evidence AS e
     INNER JOIN source_contact_roles AS r ON e.source_system = r.source_system AND e.contact_id = r.contact_id
     LEFT OUTER JOIN group_legal_entities AS g ON r.source_system = g.source_system AND r.group_id = g.group_id
+),
+
+-- Whose a mail domain is: the employer of more than half of the contacts that write from it, of at least two.
+domain_employers AS (
+    SELECT
+        d.work_domain,
+        d.place,
+        d.contact_count,
+        SUM(d.contact_count) OVER (PARTITION BY d.work_domain) AS domain_contacts
+    FROM (
+        SELECT
+            e.work_domain,
+            e.place,
+            COUNT(*) AS contact_count
+        FROM employers AS e
+        WHERE e.work_domain IS NOT NULL
+        GROUP BY e.work_domain, e.place
+    ) AS d
+),
+
+places AS (
+    SELECT
+        e.contact_number,
+        e.place,
+        'employer' AS kind
+    FROM employers AS e
+    UNION
+    SELECT
+        e.contact_number,
+        d.place,
+        'employer' AS kind
+    FROM contact_evidence AS e
+    INNER JOIN domain_employers AS d ON e.work_domain = d.work_domain
+    WHERE d.contact_count > 1 AND 2 * d.contact_count > d.domain_contacts
     UNION
     SELECT
         e.contact_number,

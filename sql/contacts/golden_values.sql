@@ -1,9 +1,17 @@
 -- table: golden_values
--- grain: one row for each person and attribute that some contact of the person has
+-- grain: one row for each person of several contacts and attribute that some contact of the person has
 -- key: person_id, attribute
 -- purpose: survivorship: which contact each attribute of the golden record comes from. Validity first, then source
---   priority, recency, completeness, and the smallest key as the fixed tie-break. Name and address are units
-WITH contacts AS (
+--   priority, recency, completeness, and the smallest key as the fixed tie-break. Name and address are units. A person
+--   of one contact has all of it from there
+WITH several AS (
+    SELECT p.person_id
+    FROM contact_persons AS p
+    GROUP BY p.person_id
+    HAVING COUNT(*) > 1
+),
+
+contacts AS (
     SELECT
         p.person_id,
         p.system,
@@ -23,7 +31,8 @@ WITH contacts AS (
         n.is_active,
         COALESCE(s.priority, 100) AS priority,
         COALESCE(n.updated_at, CAST('1900-01-01' AS DATETIME2(6))) AS updated_at
-    FROM contact_persons AS p
+    FROM several AS o
+    INNER JOIN contact_persons AS p ON o.person_id = p.person_id
     INNER JOIN normalized_contacts AS n ON p.system = n.source_system AND p.contact_id = n.contact_id
     LEFT OUTER JOIN system_priorities AS s ON p.system = s.system
 ),

@@ -174,6 +174,7 @@ CREATE TABLE contact_evidence (
     email_domain NVARCHAR(255) COLLATE Latin1_General_BIN2,
     work_domain NVARCHAR(255) COLLATE Latin1_General_BIN2,
     address_key NVARCHAR(300) COLLATE Latin1_General_BIN2,
+    area_code NVARCHAR(5) COLLATE Latin1_General_BIN2,
     name_count BIGINT NOT NULL,
     first_number BIGINT NOT NULL,
     last_number BIGINT NOT NULL,
@@ -215,22 +216,47 @@ CREATE TABLE candidate_pairs (
     CONSTRAINT pk_candidate_pairs PRIMARY KEY (left_number, right_number)
 );
 
--- Each candidate pair that may be one person, judged.
+-- Each candidate pair whose first names may be one person's: how names, titles and mailboxes agree.
+CREATE TABLE pair_names (
+    left_number BIGINT NOT NULL,
+    right_number BIGINT NOT NULL,
+    name_count BIGINT NOT NULL,
+    first_names NVARCHAR(20) COLLATE Latin1_General_BIN2 NOT NULL,
+    middle_names NVARCHAR(20) COLLATE Latin1_General_BIN2 NOT NULL,
+    last_names NVARCHAR(20) COLLATE Latin1_General_BIN2 NOT NULL,
+    titles NVARCHAR(20) COLLATE Latin1_General_BIN2 NOT NULL,
+    areas NVARCHAR(20) COLLATE Latin1_General_BIN2 NOT NULL,
+    initial_number BIGINT NOT NULL,
+    full_first_number BIGINT NOT NULL,
+    are_names_full NVARCHAR(1) COLLATE Latin1_General_BIN2 NOT NULL,
+    same_suffix NVARCHAR(1) COLLATE Latin1_General_BIN2 NOT NULL,
+    same_system NVARCHAR(1) COLLATE Latin1_General_BIN2 NOT NULL,
+    same_email INT NOT NULL,
+    other_email NVARCHAR(1) COLLATE Latin1_General_BIN2 NOT NULL,
+    CONSTRAINT pk_pair_names PRIMARY KEY (left_number, right_number)
+);
+
+-- Each candidate pair that may be one person: how its values agree.
 CREATE TABLE judged_pairs (
     left_number BIGINT NOT NULL,
     right_number BIGINT NOT NULL,
+    name_count BIGINT NOT NULL,
+    first_names NVARCHAR(20) COLLATE Latin1_General_BIN2 NOT NULL,
+    middle_names NVARCHAR(20) COLLATE Latin1_General_BIN2 NOT NULL,
+    last_names NVARCHAR(20) COLLATE Latin1_General_BIN2 NOT NULL,
+    titles NVARCHAR(20) COLLATE Latin1_General_BIN2 NOT NULL,
+    areas NVARCHAR(20) COLLATE Latin1_General_BIN2 NOT NULL,
+    initial_number BIGINT NOT NULL,
+    full_first_number BIGINT NOT NULL,
+    are_names_full NVARCHAR(1) COLLATE Latin1_General_BIN2 NOT NULL,
+    same_suffix NVARCHAR(1) COLLATE Latin1_General_BIN2 NOT NULL,
+    same_system NVARCHAR(1) COLLATE Latin1_General_BIN2 NOT NULL,
     same_email INT NOT NULL,
+    other_email NVARCHAR(1) COLLATE Latin1_General_BIN2 NOT NULL,
     same_direct_phone INT NOT NULL,
     same_phone INT NOT NULL,
     place_contacts BIGINT,
-    first_names NVARCHAR(20) COLLATE Latin1_General_BIN2 NOT NULL,
-    last_names NVARCHAR(20) COLLATE Latin1_General_BIN2 NOT NULL,
-    initial_number BIGINT NOT NULL,
-    full_first_key NVARCHAR(200) COLLATE Latin1_General_BIN2 NOT NULL,
-    same_suffix NVARCHAR(1) COLLATE Latin1_General_BIN2 NOT NULL,
-    other_email NVARCHAR(1) COLLATE Latin1_General_BIN2 NOT NULL,
     is_rare_there NVARCHAR(1) COLLATE Latin1_General_BIN2 NOT NULL,
-    weight FLOAT NOT NULL,
     CONSTRAINT pk_judged_pairs PRIMARY KEY (left_number, right_number)
 );
 
@@ -240,6 +266,8 @@ CREATE TABLE contact_links (
     left_contact_id NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
     right_system NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
     right_contact_id NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
+    left_number BIGINT NOT NULL,
+    right_number BIGINT NOT NULL,
     tier INT NOT NULL,
     rule_name NVARCHAR(60) COLLATE Latin1_General_BIN2 NOT NULL,
     reason NVARCHAR(400) COLLATE Latin1_General_BIN2 NOT NULL,
@@ -257,7 +285,17 @@ CREATE TABLE refused_links (
     CONSTRAINT pk_refused_links PRIMARY KEY (left_system, left_contact_id, right_system, right_contact_id)
 );
 
--- The review queue: pairs that may be one person, for people to decide. weight: log2 of the odds.
+-- What the fixed model says of the pairs that a rule links, and of those that are likely enough for people to look at.
+-- weight: log2 of the odds; evidence: its parts.
+CREATE TABLE pair_scores (
+    left_number BIGINT NOT NULL,
+    right_number BIGINT NOT NULL,
+    weight FLOAT NOT NULL,
+    evidence NVARCHAR(400) COLLATE Latin1_General_BIN2 NOT NULL,
+    CONSTRAINT pk_pair_scores PRIMARY KEY (left_number, right_number)
+);
+
+-- The review queue: pairs that may be one person, for people to decide. weight: log2 of the odds; evidence: its parts.
 CREATE TABLE review_pairs (
     left_system NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
     left_contact_id NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
@@ -265,6 +303,7 @@ CREATE TABLE review_pairs (
     right_contact_id NVARCHAR(100) COLLATE Latin1_General_BIN2 NOT NULL,
     weight FLOAT NOT NULL,
     reason NVARCHAR(400) COLLATE Latin1_General_BIN2 NOT NULL,
+    evidence NVARCHAR(400) COLLATE Latin1_General_BIN2 NOT NULL,
     CONSTRAINT pk_review_pairs PRIMARY KEY (left_system, left_contact_id, right_system, right_contact_id)
 );
 

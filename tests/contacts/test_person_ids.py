@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 
+import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memsync_assets.contacts.clustering import Link, cluster
 from memsync_assets.contacts.person_ids import assign
+from memsync_assets.contacts.person_numbers import number_persons
 
 CONTACTS = [("s", str(n)) for n in range(7)]
 Key = tuple[str, str]
@@ -61,6 +63,7 @@ def test_ids_over_random_histories(runs: list[dict[Key, list[Key]]]) -> None:
     next_number = 1
     for clusters in runs:
         result = assign(clusters, living, former, next_number)
+        _assert_that_arrays_give_the_same(result, clusters, living, former, next_number)
         now = {c: result.person_of[key] for key, members in clusters.items() for c in members}
         before, after = _by_person(living), _by_person(now)
 
@@ -95,6 +98,27 @@ def test_ids_over_random_histories(runs: list[dict[Key, list[Key]]]) -> None:
         assert not any(changes)
         for number, members in after.items():
             given_out[number] |= members
+
+
+def _assert_that_arrays_give_the_same(result, clusters, living, former, next_number) -> None:
+    contacts = sorted(c for members in clusters.values() for c in members)
+    place = {contact: number for number, contact in enumerate(contacts)}
+    key_of = {c: key for key, members in clusters.items() for c in members}
+    numbering = number_persons(
+        np.array([place[key_of[c]] for c in contacts], dtype=np.int64),
+        np.array([living.get(c, 0) for c in contacts], dtype=np.int64),
+        np.array([number for c, number in living.items() if c not in place], dtype=np.int64),
+        {place[c]: numbers for c, numbers in former.items() if c in place and numbers},
+        next_number,
+    )
+    assert numbering.person_of.tolist() == [result.person_of[key_of[c]] for c in contacts]
+    assert frozenset(numbering.created.tolist()) == result.created
+    assert (numbering.aliases, numbering.retired, numbering.revived, numbering.split) == (
+        result.aliases,
+        result.retired,
+        result.revived,
+        result.split,
+    )
 
 
 def _by_person(persons: dict[Key, int]) -> dict[int, set[Key]]:
