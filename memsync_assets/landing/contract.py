@@ -8,7 +8,8 @@ from typing import Literal
 from memsync_assets.settings import Role
 
 #: id: text, trimmed, an empty one is null. state: an id that names a US state or territory. flag: Y or N.
-ColumnKind = Literal["id", "state", "text", "flag", "date", "timestamp"]
+#: count: a whole number from 0.
+ColumnKind = Literal["id", "state", "text", "flag", "date", "timestamp", "count"]
 
 #: States, the District, territories, and the armed forces' postal codes (USPS Publication 28, appendix B).
 _STATES = (
@@ -109,6 +110,14 @@ _DOWNSTREAM = (
         _columns(f"source_system:id {_MEMBER_COLUMNS}"),
         ("source_system", "member_id", "effective_date"),
         unique=False,
+    ),
+    # In place of members, where a system only counts them: distinct members that are active on the load's as-of date.
+    TableContract(
+        "member_counts",
+        "downstream_counts",
+        "downstream_system",
+        _columns("source_system:id group_id:id state_code:state member_count:count"),
+        ("source_system", "group_id", "state_code"),
     ),
 )
 

@@ -21,6 +21,7 @@ CHANGE = "change"
 _BLANKS = "' ' || chr(9) || chr(10) || chr(13) || chr(160)"
 _ZONE = r":\d{2}(\.\d+)?(Z|[+-]\d{2}(:?\d{2})?)$"
 _TIMESTAMPS = ("TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS")
+_WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")
 _CSV = "auto_detect = false, header = true, delim = ',', quote = '\"', escape = '\"', strict_mode = true"
 
 
@@ -130,7 +131,7 @@ def _header(path: Path) -> list[str]:
 
 
 def _null(column: Column) -> str:
-    kinds = {"date": "DATE", "timestamp": "TIMESTAMP"}
+    kinds = {"date": "DATE", "timestamp": "TIMESTAMP", "count": "BIGINT"}
     return f"CAST(NULL AS {kinds.get(column.kind, 'VARCHAR')})"
 
 
@@ -156,6 +157,10 @@ def _value(column: Column, raw_type: str) -> str:
         return _trimmed(column.name) if _is_text(raw_type) else _null(column)
     if column.kind == "text":
         return f"NULLIF(CAST({name} AS VARCHAR), '')" if _is_text(raw_type) else _null(column)
+    if column.kind == "count":
+        if raw_type in _WHOLE:
+            return f"TRY_CAST({name} AS BIGINT)"
+        return f"TRY_CAST({_trimmed(column.name)} AS BIGINT)" if _is_text(raw_type) else _null(column)
     if column.kind == "date":
         if raw_type == "DATE" or raw_type in _TIMESTAMPS:
             return f"CAST({name} AS DATE)"
@@ -185,6 +190,9 @@ def _checks(column: Column, raw_type: str, table: TableContract) -> list[Check]:
         found.append(Check("wrong_type", name, f"is {raw_type}, not {_expected(column)}", f"{raw} IS NOT NULL"))
     elif column.kind in ("date", "timestamp"):
         found += _moment_checks(column, raw_type, value)
+    elif column.kind == "count":
+        digits = f"regexp_full_match(CAST({_trimmed(name) if _is_text(raw_type) else raw} AS VARCHAR), '[0-9]{{1,18}}')"
+        found.append(Check("wrong_type", name, "must be a whole number from 0", f"NOT {digits}"))
     if column.kind == "state":
         known = ", ".join(_literal(code) for code in sorted(STATE_CODES))
         found.append(Check("unknown_state", name, "is no state code of the US", f"{value} NOT IN ({known})"))
@@ -209,11 +217,12 @@ def _fits(column: Column, raw_type: str) -> bool:
         return raw_type == "DATE" or raw_type in _TIMESTAMPS
     if column.kind == "timestamp":
         return raw_type in (*_TIMESTAMPS, "DATE", "TIMESTAMP WITH TIME ZONE")
-    return False
+    return column.kind == "count" and raw_type in _WHOLE
 
 
 def _expected(column: Column) -> str:
-    return {"date": "a date", "timestamp": "a timestamp"}.get(column.kind, "text (ids are text: leading zeros count)")
+    expected = {"date": "a date", "timestamp": "a timestamp", "count": "a whole number"}
+    return expected.get(column.kind, "text (ids are text: leading zeros count)")
 
 
 def _moment_checks(column: Column, raw_type: str, value: str) -> Iterator[Check]:

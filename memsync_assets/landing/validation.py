@@ -42,7 +42,9 @@ class Validated:
 
 
 def role_of(connection: duckdb.DuckDBPyConnection, folder: Path, manifest: Manifest) -> Role:
-    """The role of a system that is not configured: downstream when its members name their source system."""
+    """The role of a system that is not configured: downstream when its members, or its counts, name a source system."""
+    if "member_counts" in manifest.tables:
+        return "downstream"
     members = manifest.tables.get("members")
     for file in members.files if members else ():
         try:

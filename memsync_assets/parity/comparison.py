@@ -12,6 +12,7 @@ from datetime import date
 from memsync_assets.mart.duckdb_mart import DuckDBMart
 from memsync_assets.mart.engine import Mart, Replace, ReplacePartition
 from memsync_assets.mart.queries import read_query
+from memsync_assets.parity.counted import leave_unexplained, take_counts
 from memsync_assets.parity.narrowing import Narrowing
 from memsync_assets.parity.reconciliations import (
     Comparison,
@@ -77,7 +78,9 @@ def _compare(
     parameters = comparison.parameters
 
     def compare() -> tuple[int, int, int]:
-        if subscribers:
+        if comparison.counts_only:
+            take_counts(mart, comparison)
+        elif subscribers:
             take_subscribers(mart, comparison)
         elif narrowing:
             narrowing.look(comparison)
@@ -92,6 +95,8 @@ def _compare(
         mart.store(read_query("parity/discrepancy_cells"), _PARTITION, parameters)
         findings = mart.store(read_query("parity/discrepancies"), _PARTITION, parameters)
         cells = mart.store(read_query("parity/membership_counts"), _PARTITION, parameters)
+        if comparison.counts_only:
+            leave_unexplained(mart, comparison)
         mart.execute("DELETE FROM compared_rows")
         return compared, findings, cells
 

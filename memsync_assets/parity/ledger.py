@@ -80,6 +80,7 @@ def bring_ledger_up_to(mart: Mart, settings: Settings, as_of: date | None) -> li
     return [
         _move(mart, comparison, calendar.due_on(compared, _days(settings, comparison)))
         for comparison in planned_comparisons(mart, settings, compared)
+        if not comparison.counts_only  # Counts show no agreement of a member, and open nothing.
     ]
 
 

@@ -42,18 +42,37 @@ ORDER BY l.system
 """
 
 
+#: Systems whose last load of the two brought counts and not members, with the date of the counts.
+_COUNTED_ON = """
+SELECT l.system, l.as_of
+FROM loads AS l
+INNER JOIN load_tables AS t ON l.system = t.system AND l.load_id = t.load_id
+WHERE l.role = 'downstream' AND t.table_name = 'member_counts' AND NOT EXISTS (
+    SELECT 1 FROM load_tables AS other
+    WHERE
+        other.system = l.system
+        AND (
+            (other.load_id > l.load_id AND other.table_name IN ('members', 'member_counts'))
+            OR (other.load_id = l.load_id AND other.table_name = 'members')
+        )
+)
+"""
+
+
 @dataclass(frozen=True)
 class Comparison:
     """One reconciliation of the source systems with one downstream system on an as-of date.
 
     Attributes:
         cutoff_at: up to when the downstream system has taken in changes of the sources (UTC); None: unknown.
+        counts_only: the downstream system delivers counts in place of members.
     """
 
     reconciliation: str
     as_of: date
     downstream_system: str
     cutoff_at: datetime | None
+    counts_only: bool = False
 
     @property
     def parameters(self) -> dict[str, object]:
@@ -74,14 +93,24 @@ def date_compared(mart: Mart, asked: date | None) -> date | None:
     return found
 
 
+def owner_of(reconciliation: Reconciliation, kind: Kind) -> str:
+    """Who works a kind of discrepancy off."""
+    return reconciliation.owners.get(kind, OWNERS[kind])
+
+
 def planned_comparisons(mart: Mart, settings: Settings, as_of: date) -> list[Comparison]:
-    """Every reconciliation with each of its downstream systems that has delivered a load."""
+    """Every reconciliation with each of its downstream systems that has delivered a load.
+
+    Counts are compared on their own date only, and where members are counted.
+    """
     loaded = {row["system"]: row["cutoff_at"] for row in mart.fetch(_LAST_CUTOFFS).to_pylist()}
+    counted_on = {row["system"]: row["as_of"] for row in mart.fetch(_COUNTED_ON).to_pylist()}
     return [
-        Comparison(name, as_of, system, loaded[system])
+        Comparison(name, as_of, system, loaded[system], counts_only=system in counted_on)
         for name, reconciliation in settings.reconciliations.items()
         for system in (reconciliation.downstream_systems or loaded)
         if system in loaded
+        and (system not in counted_on or (counted_on[system] == as_of and reconciliation.counted == "members"))
     ]
 
 
@@ -113,7 +142,7 @@ def write_configuration(mart: Mart, settings: Settings) -> None:
             mart,
             "reconciliation_owners",
             ("reconciliation", "kind", "owner"),
-            [(name, kind, block.owners.get(kind, owner)) for name, block in blocks for kind, owner in OWNERS.items()],
+            [(name, kind, owner_of(block, kind)) for name, block in blocks for kind in OWNERS],
         )
 
 

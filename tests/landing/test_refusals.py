@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
@@ -194,3 +195,26 @@ def test_a_refused_load_breaks_nothing_else_and_can_land_again(landing: Landing)
     landing.write("west", "01", {"members": [member("a")]})
     assert isinstance(landing.take_in("west", "01"), Applied)
     assert landing.rows("SELECT member_id FROM source_members") == [("b",)]
+
+
+_CELL = {"source_system": "west", "group_id": "G1", "state_code": "CA"}
+
+
+@pytest.mark.parametrize(
+    ("count", "kind"),
+    [("-1", "wrong_type"), ("1.5", "wrong_type"), ("many", "wrong_type"), ("9" * 20, "wrong_type"), ("", "null_value")],
+)
+def test_a_count_is_a_whole_number_from_0(landing: Landing, count: str, kind: str) -> None:
+    landing.write("west", "01", {"member_counts": [_CELL | {"member_count": count}]})
+    assert refuse(landing).counts == {kind: 1}
+
+
+@pytest.mark.parametrize("count", [-1, 1.5, date(2026, 1, 1), True])
+def test_a_count_of_another_type_is_refused(landing: Landing, count: object) -> None:
+    landing.write("west", "01", {"member_counts": [_CELL | {"member_count": count}]}, ending="parquet")
+    assert refuse(landing).counts["wrong_type"] == 1
+
+
+def test_a_cell_is_counted_once(landing: Landing) -> None:
+    landing.write("west", "01", {"member_counts": [_CELL | {"member_count": n} for n in (1, 2)]})
+    assert refuse(landing).counts == {"repeated_key": 2}

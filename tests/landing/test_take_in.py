@@ -100,6 +100,17 @@ def test_a_downstream_system_is_known_by_its_members_and_may_repeat_them(landing
     )
 
 
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_downstream_system_is_known_by_its_counts(landing: Landing, ending: str) -> None:
+    cell = {"source_system": "west", "group_id": "G1", "state_code": "CA", "member_count": 3}
+    landing.write("claims", "01", {"member_counts": [cell]}, ending=ending)
+    outcome = landing.take_in("claims", "01")
+    assert isinstance(outcome, Applied)
+    assert outcome.role == "downstream"
+    counts = landing.rows("SELECT downstream_system, group_id, state_code, member_count FROM downstream_counts")
+    assert counts == [("claims", "G1", "CA", 3)]
+
+
 def test_a_missing_table_is_unchanged_and_an_empty_one_means_none(landing: Landing) -> None:
     group = {"group_id": "G1", "group_name": "Acme", "ihm_indicator": "Y"}
     landing.write("west", "01", {"members": [member("a")], "groups": [group]})
