@@ -14,6 +14,7 @@ from importlib.metadata import version
 
 import pyodbc
 
+from memsync_assets.landing.extraction import ready_loads
 from memsync_assets.mart.connect import open_mart
 from memsync_assets.mart.drivers import find_driver, names_driver
 from memsync_assets.settings import MemsyncError, Project
@@ -44,6 +45,9 @@ def examine(project: Project) -> Iterator[Finding]:
     yield _landing(project)
     yield _mart(project)
     yield _odbc(project)
+    for name, system in sorted(project.settings.systems.items()):
+        if system.extraction:
+            yield _extraction(project, name)
     yield _salesforce(project)
 
 
@@ -59,6 +63,8 @@ def _mart(project: Project) -> Finding:
     try:
         with open_mart(project) as mart:
             loads = mart.fetch("SELECT COUNT(*) AS loads FROM loads")["loads"][0].as_py()
+            # It is empty but while a load is applied: this asks whether we may write, and changes nothing.
+            mart.execute("DELETE FROM delta_keys")
     except MemsyncError as error:
         return Finding(False, "mart", str(error))
     return Finding(True, "mart", f"{project.settings.mart.engine}, {loads} loads applied, {free} GB free in the home")
@@ -76,6 +82,16 @@ def _odbc(project: Project) -> Finding:
     except MemsyncError as error:
         return Finding(False, "odbc drivers", f"{registered}: {error}")
     return Finding(True, "odbc drivers", f"{registered}; {text}")
+
+
+def _extraction(project: Project, system: str) -> Finding:
+    """Whether a system's database can be asked for its loads; its other queries are not run."""
+    about = f"extraction of {system}"
+    try:
+        ready = ready_loads(project, system)
+    except MemsyncError as error:
+        return Finding(False, about, str(error))
+    return Finding(True, about, f"its database answers, {len(ready)} new complete loads")
 
 
 def _existing(project: Project) -> str:

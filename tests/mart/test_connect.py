@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pyodbc
@@ -10,7 +11,7 @@ import pytest
 from memsync_assets.doctor import Finding, examine
 from memsync_assets.mart.connect import open_mart
 from memsync_assets.mart.drivers import complete, find_driver
-from memsync_assets.settings import Home, MartSettings, MemsyncError, Project, load_settings
+from memsync_assets.settings import Extraction, Home, MartSettings, MemsyncError, Project, System, load_settings
 from tests.mart.cluster import Cluster
 
 
@@ -83,6 +84,45 @@ def test_doctor_opens_the_mart_as_a_run_would(
     assert found["mart"].ok, found["mart"].text
     assert found["mart"].text.startswith("postgres, 0 loads applied")
     assert "PostgreSQL Unicode is used" in found["odbc drivers"].text
+
+
+@pytest.mark.postgres
+def test_doctor_tells_a_user_who_may_read_and_not_write(
+    tmp_path: Path, postgres_database: str, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = _project(tmp_path, "postgres")
+    monkeypatch.setenv("MEMSYNC_MART_CONNECTION", postgres_database)
+    assert _examined(project)["mart"].ok
+    database = dict(part.split("=", 1) for part in postgres_database.split(";"))["DATABASE"]
+    cluster.sql("CREATE ROLE looker LOGIN")
+    cluster.sql("GRANT SELECT ON ALL TABLES IN SCHEMA public TO looker", database)
+    monkeypatch.setenv("MEMSYNC_MART_CONNECTION", postgres_database.replace("UID=memsync", "UID=looker"))
+    found = _examined(project)["mart"]
+    cluster.sql("DROP OWNED BY looker", database)
+    cluster.sql("DROP ROLE looker")
+    assert not found.ok
+    assert "permission denied for table delta_keys" in found.text
+
+
+@pytest.mark.postgres
+def test_doctor_asks_each_database_that_loads_are_extracted_from(
+    tmp_path: Path, postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loads = "SELECT 'L1' AS load_id, CURRENT_DATE AS as_of, NULL AS cutoff_at"
+    tables = {"members": "SELECT 1"}
+    systems = {
+        name: System(role="source", extraction=Extraction(connection_variable=name.upper(), loads=loads, tables=tables))
+        for name in ("here", "there")
+    }
+    project = _project(tmp_path, "duckdb")
+    project = replace(project, settings=project.settings.model_copy(update={"systems": systems}))
+    monkeypatch.setenv("HERE", postgres)
+    monkeypatch.setenv("THERE", "DRIVER={PostgreSQL Unicode};SERVER=127.0.0.1;PORT=1;UID=x;PWD=hush")
+    found = _examined(project)
+    assert (found["extraction of here"].ok, found["extraction of there"].ok) == (True, False)
+    assert "1 new complete loads" in found["extraction of here"].text
+    assert "THERE" in found["extraction of there"].text
+    assert "hush" not in found["extraction of there"].text
 
 
 @pytest.mark.postgres
