@@ -190,16 +190,17 @@ def merge(
     home: HomeOption = DEFAULT_HOME,
     config: ConfigOption = DEFAULT_CONFIG,
     approve: Annotated[
-        list[str] | None, typer.Option("--approve", help="Also make this merge, which waits for a person. Repeatable.")
+        list[str] | None,
+        typer.Option("--approve", help="Also make this merge: one that failed, was undone or is held. Repeatable."),
     ] = None,
     undo: Annotated[str | None, typer.Option("--undo", help="Take this merge back instead.")] = None,
 ) -> None:
-    """Merge Contacts that the org holds twice: by certain rules on its own, the others when they are approved.
+    """Merge Contacts that the org holds twice: what certain rules found, and what people decided by `memsync review`.
 
     What is merged is kept beforehand, so that `--undo` restores both records, for as long as the loser is in
     Salesforce's recycle bin (15 days). Run `memsync plan` and `memsync apply` afterwards.
 
-    Exit code: 0 all merges succeeded, 5 some failed.
+    Exit code: 0 all merges succeeded, 5 some failed or were not made.
 
     Examples: `memsync merge`, `memsync merge --approve MERGE_ID`, `memsync merge --undo MERGE_ID`
     """
@@ -211,7 +212,7 @@ def merge(
     from memsync_assets.salesforce.plan_report import print_merges
 
     project = _project(home, config)
-    with local_target(project), open_mart(project) as mart:
+    with local_target(project), open_mart(project) as mart, console.status("looking at the org"):
         org = connect(project)
         if org is None:
             raise MemsyncError("salesforce.target is none: there is no org to merge in.")
@@ -223,7 +224,7 @@ def merge(
         make_plan(mart, project, org)
         counts = merge_duplicates(mart, project, org, approve or [])
         print_merges(console, counts, find_merges(mart, project))
-    raise typer.Exit(5 if counts.failed else 0)
+    raise typer.Exit(5 if counts.failed or counts.skipped_because else 0)
 
 
 @app.command()
@@ -266,24 +267,32 @@ def review(
 ) -> None:
     """Show the pairs of contacts that no rule is certain of, the likeliest first, and decide them.
 
-    A decision holds from the next run on, against every rule. Look at a pair's contacts with `memsync explain`.
+    First those of the source systems: a decision holds from the next run on, against every rule; look at a pair's
+    contacts with `memsync explain`. Then the Contacts that Salesforce may hold twice, as the last plan saw them: those
+    that are the same are merged by `memsync merge`.
 
-    Examples: `memsync review --top 50`, `memsync review --same foundation_ca/C0000012 heritage_tx/00000340`
+    Examples: `memsync review --top 50`, `memsync review --same foundation_ca/C0000012 heritage_tx/00000340`,
+    `memsync review --different salesforce/003A1 salesforce/003B2`
     """
     from memsync_assets.contacts.review import decide, review_queue
     from memsync_assets.mart.connect import open_mart
+    from memsync_assets.salesforce.merge import find_merges
+    from memsync_assets.salesforce.plan_report import print_waiting
+    from memsync_assets.salesforce.plan_state import find_plan
 
     project = _project(home, config)
     for pair, is_same in ((same, True), (different, False)):
         if pair:
             decide(project, *pair, same=is_same, by=getpass.getuser())
-            console.print(f"decided: {escape(pair[0])} and {escape(pair[1])}, from the next run on")
+            console.print(f"decided: {escape(pair[0])} and {escape(pair[1])}")
     with open_mart(project) as mart:
         queue = review_queue(mart, project)
+        merges = find_merges(mart, project) if find_plan(mart) else []
     console.print(f"{len(queue):,} pairs wait for a decision")
     for one in queue[:top]:
         contacts = f"{'/'.join(one.left)} {'/'.join(one.right)}"
         console.print(f"{one.weight:6.1f}  {escape(contacts)}  {escape(one.reason)}", soft_wrap=True)
+    print_waiting(console, merges, top)
 
 
 @app.command()

@@ -87,7 +87,7 @@ def _deliver(
             settle(mart, org, specifications, journal)
         else:
             _refuse_if_stale(mart, project, org, specifications, plan)
-            delivery.check_budget(delivery.calls_needed())
+            org.check_budget(delivery.calls_needed())
             set_state(mart, "applying")
         delivery.carry_out()
     except BudgetError as error:

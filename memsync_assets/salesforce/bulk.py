@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 from memsync_assets.salesforce.changes import Change, Outcome
-from memsync_assets.salesforce.errors import RefusedError, TransientError, UnknownOutcomeError
+from memsync_assets.salesforce.errors import RefusedError, TransientError, UnknownOutcomeError, code_of
 from memsync_assets.salesforce.sending import Target, deleted_already
 
 #: The vendor takes 150 MB in base64: no more than 100 MB of CSV.
@@ -146,7 +146,8 @@ def _results(target: Target, job_id: str, changes: Sequence[Change]) -> Iterator
         yield Outcome(change.external_id, "succeeded", row["sf__Id"] or change.record_id)
     for row in _rows(target, f"{_JOBS}/{job_id}/failedResults"):
         change = change_of(row)
-        code, _, rest = row["sf__Error"].partition(":")
+        text, _, rest = row["sf__Error"].partition(":")
+        code = code_of(text)
         message, _, fields = rest.rpartition(":")
         if deleted_already(change, code):
             yield Outcome(change.external_id, "succeeded", change.record_id)

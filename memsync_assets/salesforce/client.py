@@ -21,11 +21,14 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_rand
 
 from memsync_assets.salesforce.describe import ObjectDescription
 from memsync_assets.salesforce.errors import (
+    NO_CODE,
     BudgetError,
     RefusedError,
     SalesforceError,
     TransientError,
     UnknownOutcomeError,
+    code_of,
+    is_transient,
 )
 from memsync_assets.settings import LOCAL_ORG_URL_VARIABLE, MemsyncError, Project, Salesforce
 
@@ -150,6 +153,11 @@ class Org:
                 return self._once(method, path, given)
         raise AssertionError("tenacity ends with a result or an error")
 
+    def check_budget(self, calls: int = 1) -> None:
+        """Raises BudgetError where so many calls would use up what is reserved for others."""
+        if self.calls_left is not None and self.calls_left - calls < self.settings.api_calls_reserved:
+            raise BudgetError("the budget of API calls", None, "api_budget")
+
     def query(self, soql: str, *, deleted: bool = False) -> Iterator[list[dict[str, Any]]]:
         """The pages of a query's records; `deleted` takes in those of the recycle bin."""
         answer = self.call("GET", "/queryAll" if deleted else "/query", repeatable=True, params={"q": soql}).json()
@@ -163,6 +171,7 @@ class Org:
 
         Raises:
             UnknownOutcomeError: it may have been carried out.
+            TransientError: it was not carried out; another try may go well.
             BudgetError, RefusedError: the org refused it.
         """
         path = f"/services/Soap/u/{self.settings.api_version}"
@@ -173,12 +182,14 @@ class Org:
                 return answer.content
             # Faults come with status 500 and their code in the envelope.
             fault = re.search(rb"<faultcode>(?:\w+:)?(\w+)</faultcode>", answer.content)
-            code = fault[1].decode() if fault else "NO_CODE"
+            code = code_of(fault[1].decode()) if fault else NO_CODE
             if code != "INVALID_SESSION_ID" and answer.status_code != 401:
                 break
             self.login()
         if code == "REQUEST_LIMIT_EXCEEDED":
             raise BudgetError("POST /Soap", answer.status_code, code)
+        if is_transient(code):
+            raise TransientError("POST /Soap", answer.status_code, code)
         if fault:
             raise RefusedError("POST /Soap", answer.status_code, code)
         raise UnknownOutcomeError("POST /Soap", answer.status_code, code)
@@ -263,9 +274,9 @@ def _name(method: str, path: str) -> str:
 
 def _error(call: str, answer: requests.Response) -> SalesforceError:
     try:
-        code = str(answer.json()[0]["errorCode"])
+        code = code_of(answer.json()[0]["errorCode"])
     except (ValueError, KeyError, IndexError, TypeError):
-        code = "NO_CODE"
+        code = NO_CODE
     status = answer.status_code
     if status == 429 or status == 401:
         return TransientError(call, status, code)

@@ -21,7 +21,6 @@ from memsync_assets.salesforce.errors import (
     LOCKED,
     OF_ONE_VALUE,
     PARENT_FAILED,
-    BudgetError,
     RefusedError,
     TransientError,
     UnknownOutcomeError,
@@ -180,7 +179,7 @@ class Delivery:
 
     def _send_batch(self, target: Target, batch: _Batch, tries: _Tries, *, last: bool) -> list[Change]:
         """Send one batch, store the outcomes, and give the changes that are to be sent again."""
-        self.check_budget()
+        self.org.check_budget()
         changes = batch.changes
         number = self.journal.begin(target.one.object, "bulk" if batch.data else "collections", changes)
         self.write_calls += 1
@@ -240,12 +239,6 @@ class Delivery:
         settled = [replace(outcome, tries=tries.count.get(outcome.external_id, 1)) for outcome in standing]
         self.journal.finish(number, one.object, settled, refused)
         return again
-
-    def check_budget(self, calls: int = 1) -> None:
-        """Raises BudgetError where so many calls would use up what is reserved for others."""
-        left = self.org.calls_left
-        if left is not None and left - calls < self.org.settings.api_calls_reserved:
-            raise BudgetError("the budget of API calls", None, "api_budget")
 
 
 def _without_refused_values(one: UploadSpecification, change: Change, outcome: Outcome) -> Change | None:

@@ -29,7 +29,7 @@ class FieldDescription(BaseModel):
     createable: bool = True
     updateable: bool = True
     externalId: bool = False
-    idLookup: bool = False
+    unique: bool = False
     caseSensitive: bool = False
     restrictedPicklist: bool = False
     relationshipName: str | None = None

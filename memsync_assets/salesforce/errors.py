@@ -5,9 +5,12 @@ The codes are Salesforce's own; which of them pass by themselves is stated here 
 
 from __future__ import annotations
 
+import re
+
 from memsync_assets.settings import MemsyncError
 
 LOCKED = "UNABLE_TO_LOCK_ROW"
+NO_CODE = "NO_CODE"
 #: The code of a record whose parent could not be written.
 PARENT_FAILED = "parent_failed"
 #: Codes that say that the record we knew is not there any more; the next plan makes it anew.
@@ -35,7 +38,7 @@ _TRANSIENT = frozenset(
     }
 )
 #: The kinds of network errors, as codes of records whose call never went through.
-_NETWORK = frozenset({"ConnectionError", "ConnectTimeout", "ReadTimeout", "ChunkedEncodingError", "NO_CODE"})
+_NETWORK = frozenset({"ConnectionError", "ConnectTimeout", "ReadTimeout", "ChunkedEncodingError", NO_CODE})
 #: Codes with which a later run tries again by itself.
 PASSING = _TRANSIENT | _NETWORK | GONE
 
@@ -43,6 +46,14 @@ PASSING = _TRANSIENT | _NETWORK | GONE
 def is_transient(code: str | None) -> bool:
     """Whether a record that failed with this code is worth another try at once."""
     return code in _TRANSIENT
+
+
+_CODE = re.compile(r"[A-Z][A-Z0-9_]{2,99}")
+
+
+def code_of(text: object) -> str:
+    """An error code as Salesforce gave it; NO_CODE for anything else, which may quote members' data."""
+    return text if isinstance(text, str) and _CODE.fullmatch(text) else NO_CODE
 
 
 class SalesforceError(MemsyncError):

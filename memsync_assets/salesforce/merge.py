@@ -1,4 +1,4 @@
-"""Contacts that the org has twice are merged, and a merge can be undone.
+"""Contacts that the org has twice are merged, and a merge can be undone. Which they are is found in `merge_candidates`.
 
 Salesforce has no undo: before a merge both records, their relations and the ids of all that hangs on the loser are
 kept in contact_merges. Each state is stored before the step that follows it, and each step can be taken again, so that
@@ -7,63 +7,52 @@ a merge or an undo that was cut short goes on when it is called again.
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from memsync_assets.mart.engine import Mart
 from memsync_assets.salesforce import soap
 from memsync_assets.salesforce.client import Org
 from memsync_assets.salesforce.describe import ChildRelationship
-from memsync_assets.salesforce.errors import BudgetError, RefusedError, UnknownOutcomeError
+from memsync_assets.salesforce.errors import GONE, BudgetError, RefusedError, TransientError, UnknownOutcomeError
+from memsync_assets.salesforce.merge_candidates import CONTACT, DECIDED, find_candidates
 from memsync_assets.salesforce.permission import why_not_to_write
-from memsync_assets.salesforce.specifications import read_specifications
+from memsync_assets.salesforce.specifications import UploadSpecification, read_specifications
 from memsync_assets.settings import Breaker, MemsyncError, Project
 
-_CONTACT = "Contact"
 _RELATION = "AccountContactRelation"
-#: Rules that merge by themselves; what another rule finds waits for a person.
-CERTAIN = frozenset({"one person in the mart", "same email and name"})
-_APPROVABLE = ("review", "failed", "undone")
-_LIVE = "salesforce_contact_live"
-_CANDIDATES = f"""
-SELECT lm.record_id AS master_id, ll.record_id AS loser_id, 'one person in the mart' AS rule_name
-FROM person_ids AS i
-INNER JOIN {_LIVE} AS ll ON i.person_id = ll.external_id
-INNER JOIN {_LIVE} AS lm ON i.alias_of = lm.external_id
-UNION ALL
-SELECT lm.record_id AS master_id, ll.record_id AS loser_id, 'same email and name' AS rule_name
-FROM {_LIVE} AS lm
-INNER JOIN contact_upload AS u ON lm.external_id = u.person_id AND u.email_status = 'valid'
-INNER JOIN {_LIVE} AS ll
-    ON LOWER(u.email) = LOWER(ll.[Email]) AND LOWER(u.last_name) = LOWER(ll.[LastName])
-    AND LOWER(u.first_name) = LOWER(ll.[FirstName])
-WHERE ll.external_id IS NULL
-UNION ALL
-SELECT lm.record_id AS master_id, ll.record_id AS loser_id, 'same name at one account' AS rule_name
-FROM {_LIVE} AS lm
-INNER JOIN contact_upload AS u ON lm.external_id = u.person_id
-INNER JOIN {_LIVE} AS ll
-    ON lm.[AccountId] = ll.[AccountId] AND LOWER(u.last_name) = LOWER(ll.[LastName])
-    AND LOWER(u.first_name) = LOWER(ll.[FirstName])
-WHERE ll.external_id IS NULL AND (ll.[Email] IS NULL OR u.email IS NULL OR LOWER(ll.[Email]) <> LOWER(u.email))
-"""  # noqa: S608
+_TRIES = 5
+#: Before so many merges at a time their records are kept: what hangs on the losers is asked for all of them at once.
+_KEPT_AT_ONCE = 50
+# Calls of one merge beside those that keep its records: is it done, relations, their deletion, the merge.
+_CALLS_OF_A_MERGE = 5
+# What is known of an address that bounced is true of that address, not of another record's.
+_OF_THE_EMAIL = "EmailBounced"
 
 
 @dataclass(frozen=True)
 class Merge:
-    """One merge. state: found, review, started, merged, failed, undoing, undone."""
+    """One merge.
+
+    Attributes:
+        state: found (a certain rule or a person asks for it), review (a person decides), started, merged, failed,
+            undoing, undone; the first two are not stored.
+        error_code: Salesforce's, where it failed.
+    """
 
     merge_id: str
     master_id: str
     loser_id: str
     rule_name: str
     state: str
+    error_code: str | None = None
     kept_values: str | None = field(default=None, repr=False)
 
 
@@ -72,10 +61,11 @@ class MergeCounts:
     """What `merge_duplicates` did.
 
     Attributes:
-        found: merges that certain rules ask for.
+        found: merges that certain rules or people's decisions ask for.
         review: merges that wait for a person.
+        failed: merges that Salesforce refused; those that may go well at another time are tried again by the next call.
         codes: of failed merges, by Salesforce's code.
-        skipped_because: why nothing was merged; None: it was.
+        skipped_because: why not everything that was found was merged; None: it was.
     """
 
     found: int
@@ -87,72 +77,68 @@ class MergeCounts:
 
 
 def find_merges(mart: Mart, project: Project) -> list[Merge]:
-    """Find what the last snapshot of the org holds twice. Returns every merge that is still to be made.
+    """What the last snapshot of the org holds twice, and what an earlier call began, could not do or did not end.
 
-    A pair is found once: a merge that was undone or refused is not found again.
+    A merge that was undone or refused is not found again.
 
     Raises:
         MemsyncError: the snapshot was never taken, or lacks a field.
     """
-    contact = read_specifications(project).of(_CONTACT)
-    if missing := {"Email", "FirstName", "LastName", "AccountId"} - set(mart.columns(contact.live_table)):
-        raise MemsyncError(f"merging needs the live values of {', '.join(sorted(missing))}: make a plan first.")
-    known = {merge.merge_id for merge in _all(mart)}
-    rows = mart.fetch(_CANDIDATES).to_pylist()
-    masters: dict[str, set[str]] = {}
-    for row in rows:
-        masters.setdefault(row["loser_id"], set()).add(row["master_id"])
-    fresh: dict[str, Merge] = {}
-    for row in rows:
-        merge_id = hashlib.sha256(f"{row['master_id']} {row['loser_id']}".encode()).hexdigest()[:12]
-        certain = row["rule_name"] in CERTAIN and len(masters[row["loser_id"]]) == 1
-        if merge_id not in known:
-            found = Merge(
-                merge_id, row["master_id"], row["loser_id"], row["rule_name"], "found" if certain else "review"
-            )
-            fresh.setdefault(merge_id, found)
-    _add(mart, fresh.values())
-    return [merge for merge in _all(mart) if merge.state in ("found", "review", "started")]
+    stored = {one.merge_id: one for one in _stored(mart)}
+    candidates = {one.merge_id: one for one in find_candidates(mart, project)}
+    begun = [one for one in stored.values() if one.state in ("started", "undoing")]
+    refused = [one for one in stored.values() if one.state == "failed" and one.merge_id in candidates]
+    fresh = [
+        Merge(key, one.master_id, one.loser_id, one.rule_name, "found" if one.certain else "review")
+        for key, one in candidates.items()
+        if key not in stored
+    ]
+    return sorted([*begun, *refused, *fresh], key=lambda one: one.merge_id)
 
 
 def merge_duplicates(mart: Mart, project: Project, org: Org | None, approve: Sequence[str] = ()) -> MergeCounts:
-    """Merge what certain rules found, and what a person approved; go on with what was cut short.
+    """Merge what certain rules found and what a person decided; go on with what was cut short.
 
     Args:
         mart: the mart, with a snapshot that `make_plan` took.
         project: its settings say whether the org may be written to, and how many removals go without a person.
         org: the org.
-        approve: ids of merges that wait for a person, or that failed or were undone before.
+        approve: ids of merges to be made, whatever the breaker says: also of those that wait for a person, or that
+            failed or were undone before.
 
     Raises:
-        MemsyncError: a merge that is approved is none of these.
+        MemsyncError: a merge that is approved is none of these, or the org can be reached no more.
     """
     merges = find_merges(mart, project)
-    approved = [one for one in _all(mart) if one.merge_id in approve and one.state in _APPROVABLE]
-    if unknown := set(approve) - {one.merge_id for one in (*merges, *approved)}:
+    undone = [one for one in _stored(mart) if one.state == "undone" and one.merge_id in approve]
+    by_id = {one.merge_id: one for one in (*merges, *undone)}
+    if unknown := set(approve) - by_id.keys():
         raise MemsyncError(f"no merge {', '.join(sorted(unknown))} waits for approval.")
-    chosen = [one for one in merges if one.state in ("found", "started")] + approved
-    found = sum(one.state == "found" for one in merges)
-    waiting = sum(one.state == "review" and one not in approved for one in merges)
-    breaker = project.settings.salesforce.breaker
-    most = breaker.get(_CONTACT, breaker.get("default", Breaker())).removals
+    said = [one for one in by_id.values() if _is_said(one, approve)]
+    found = [one for one in merges if one.state == "found" and one not in said]
+    review = sum(one.state == "review" and one not in said for one in merges)
+    asked = len(found) + sum(one.state == "found" for one in said)
     reason = why_not_to_write(project, org)
-    if not reason and found > most:
-        reason = "held_by_breaker"
     if org is None or reason:
-        return MergeCounts(found, waiting, 0, 0, skipped_because=reason)
-    codes: dict[str, int] = {}
-    merged = 0
-    for one in chosen:
-        try:
-            _merge(mart, org, one)
-            merged += 1
-        except BudgetError as error:
-            return MergeCounts(found, waiting, merged, sum(codes.values()), codes, error.code)
-        except RefusedError as error:
-            _set(mart, one, "failed", error_code=error.code)
-            codes[error.code] = codes.get(error.code, 0) + 1
-    return MergeCounts(found, waiting, merged, sum(codes.values()), codes)
+        return MergeCounts(asked, review, 0, 0, skipped_because=reason)
+    breaker = project.settings.salesforce.breaker
+    if len(found) > breaker.get(CONTACT, breaker.get("default", Breaker())).removals:
+        found, reason = [], "held_by_breaker"
+    merged, codes = 0, Counter[str]()
+    try:
+        for one in _begun(mart, org, [*said, *found], codes):
+            if code := _merge_with_tries(mart, project, org, one):
+                codes[code] += 1
+            else:
+                merged += 1
+    except BudgetError as error:
+        reason = error.code
+    return MergeCounts(asked, review, merged, codes.total(), dict(codes), reason)
+
+
+def _is_said(one: Merge, approve: Sequence[str]) -> bool:
+    """Whether nobody need be asked: a person said so, or it was begun already."""
+    return one.merge_id in approve or one.state == "started" or (one.state == "found" and one.rule_name == DECIDED)
 
 
 def undo_merge(mart: Mart, project: Project, org: Org, merge_id: str) -> None:
@@ -162,64 +148,134 @@ def undo_merge(mart: Mart, project: Project, org: Org, merge_id: str) -> None:
         MemsyncError: there is no such merge, or the org may not be written to.
         RefusedError: the loser left the recycle bin; Salesforce keeps it 15 days.
     """
-    one = next((merge for merge in _all(mart) if merge.merge_id == merge_id), None)
+    one = next((merge for merge in _stored(mart) if merge.merge_id == merge_id), None)
     if one is None or one.state not in ("merged", "undoing") or one.kept_values is None:
         raise MemsyncError(f"no merge {merge_id} that could be undone.")
     if reason := why_not_to_write(project, org):
         raise MemsyncError(f"the org may not be written to: {reason}.")
     kept = json.loads(one.kept_values)
-    _set(mart, one, "undoing")
+    _store(mart, one, "undoing")
     if _master_of_deleted(org, one.loser_id) is not None:
         soap.undelete(org, [one.loser_id])
     _give_children_back(org, one, kept["children"])
     # The accounts of the two first: Salesforce's own relations follow them.
     for record in (kept["master"], kept["loser"]):
-        _restore_record(org, _CONTACT, record)
+        _restore_record(org, CONTACT, record)
     _restore_relations(org, one, kept["relations"])
-    _set(mart, one, "undone")
+    _store(mart, one, "undone")
 
 
-def _merge(mart: Mart, org: Org, one: Merge) -> None:
-    if one.state != "started":
-        kept = json.dumps(_keep(org, one), sort_keys=True)
-        _set(mart, one, "started", kept_values=kept)
+def _begun(mart: Mart, org: Org, merges: Sequence[Merge], codes: Counter[str]) -> Iterator[Merge]:
+    """The merges with what an undo needs stored; one of which a record is gone fails."""
+    for at in range(0, len(merges), _KEPT_AT_ONCE):
+        some = merges[at : at + _KEPT_AT_ONCE]
+        fresh = [one for one in some if one.state != "started"]
+        _check_budget(org, len(_children(org)) + 2 if fresh else 0, len(some))
+        kept = _keep(org, fresh) if fresh else {}
+        with mart.transaction():
+            for one in fresh:
+                if one.merge_id in kept:
+                    _store(mart, one, "started", kept_values=json.dumps(kept[one.merge_id], sort_keys=True))
+                else:
+                    _store(mart, one, "failed", error_code="ENTITY_IS_DELETED")
+                    codes["ENTITY_IS_DELETED"] += 1
+        wanted = {one.merge_id for one in some}
+        yield from (one for one in _stored(mart) if one.merge_id in wanted and one.state == "started")
+
+
+def _check_budget(org: Org, calls: int, merges: int) -> None:
+    org.check_budget(calls + merges * _CALLS_OF_A_MERGE)
+
+
+def _merge_with_tries(mart: Mart, project: Project, org: Org, one: Merge) -> str | None:
+    """Make one merge. Returns the code with which it failed.
+
+    Raises:
+        UnknownOutcomeError: the org can be reached no more; the next call goes on.
+    """
+    owned = read_specifications(project).of(CONTACT)
+    retrying = Retrying(
+        retry=retry_if_exception_type(TransientError),
+        stop=stop_after_attempt(_TRIES),
+        wait=wait_random_exponential(multiplier=org.settings.retry_wait, max=60),
+        reraise=True,
+    )
+    try:
+        retrying(_merge, mart, org, owned, one)
+    except UnknownOutcomeError:
+        raise
+    except TransientError as error:
+        # It stays begun: the next call tries again.
+        return error.code
+    except RefusedError as error:
+        _store(mart, one, "failed", error_code=error.code)
+        return error.code
+    return None
+
+
+def _merge(mart: Mart, org: Org, owned: UploadSpecification, one: Merge) -> None:
     if _master_of_deleted(org, one.loser_id) != one.master_id:
         _delete_redundant_relations(org, one)
-        try:
-            soap.merge(org, _CONTACT, one.master_id, one.loser_id)
-        except UnknownOutcomeError:
-            if _master_of_deleted(org, one.loser_id) != one.master_id:
-                raise
-    _set(mart, one, "merged")
+        soap.merge(org, CONTACT, one.master_id, one.loser_id, _to_fill(org, owned, json.loads(one.kept_values or "{}")))
+    _store(mart, one, "merged")
 
 
-def _keep(org: Org, one: Merge) -> dict[str, Any]:
-    """All that an undo needs."""
-    pair = [one.master_id, one.loser_id]
-    records = {record["Id"]: record for record in _records(org, _CONTACT, "Id", pair)}
-    if len(records) < len(pair):
-        raise RefusedError("merge", None, "ENTITY_IS_DELETED")
+def _to_fill(org: Org, owned: UploadSpecification, kept: Mapping[str, Any]) -> dict[str, str]:
+    """What the loser knows and the master does not, of fields that are Salesforce's own: Salesforce would drop it."""
+    described = org.describe(CONTACT).by_name
+    master, loser = kept["master"], kept["loser"]
+    ours = {owned.external_id.field, *owned.fields, *owned.removed.set}
     return {
-        "master": records[one.master_id],
-        "loser": records[one.loser_id],
-        "relations": _records(org, _RELATION, "ContactId", pair),
-        "children": [
-            [child.childSObject, child.field, ids] for child in _children(org) if (ids := _child_ids(org, child, one))
-        ],
+        name: str(value)
+        for name, value in loser.items()
+        if value is not None
+        and master.get(name) is None
+        and name in described.keys() - ours
+        and described[name].updateable
+        and not described[name].unique
+        and not name.startswith(_OF_THE_EMAIL)
+        and value != master["Id"]
+    }
+
+
+def _keep(org: Org, merges: Sequence[Merge]) -> dict[str, dict[str, Any]]:
+    """All that an undo needs, by merge; a merge of which a record is gone is left out."""
+    pairs = [one_id for one in merges for one_id in (one.master_id, one.loser_id)]
+    records = {record["Id"]: record for record in _records(org, CONTACT, "Id", dict.fromkeys(pairs))}
+    relations = _records(org, _RELATION, "ContactId", dict.fromkeys(pairs))
+    children = [(child, _child_ids(org, child, [one.loser_id for one in merges])) for child in _children(org)]
+    return {
+        one.merge_id: {
+            "master": records[one.master_id],
+            "loser": records[one.loser_id],
+            "relations": [item for item in relations if item["ContactId"] in (one.master_id, one.loser_id)],
+            "children": [
+                [child.childSObject, child.field, ids_of[one.loser_id]]
+                for child, ids_of in children
+                if one.loser_id in ids_of
+            ],
+        }
+        for one in merges
+        if one.master_id in records and one.loser_id in records
     }
 
 
 def _children(org: Org) -> list[ChildRelationship]:
-    return [child for child in org.describe(_CONTACT).childRelationships if child.childSObject != _RELATION]
+    return [child for child in org.describe(CONTACT).childRelationships if child.childSObject != _RELATION]
 
 
-def _child_ids(org: Org, child: ChildRelationship, one: Merge) -> list[str]:
+def _child_ids(org: Org, child: ChildRelationship, parents: Sequence[str]) -> dict[str, list[str]]:
+    """The ids of what hangs on records by this relationship, by record."""
+    among = ", ".join(f"'{one}'" for one in parents)
+    found: dict[str, list[str]] = {}
     try:
-        soql = f"SELECT Id FROM {child.childSObject} WHERE {child.field} = '{one.loser_id}'"  # noqa: S608
-        return [record["Id"] for page in org.query(soql) for record in page]
+        for page in org.query(f"SELECT Id, {child.field} FROM {child.childSObject} WHERE {child.field} IN ({among})"):  # noqa: S608
+            for record in page:
+                found.setdefault(record[child.field], []).append(record["Id"])
     except RefusedError:
         # Histories, feeds and the like cannot be asked this way, nor need they be given back.
-        return []
+        return {}
+    return found
 
 
 def _records(org: Org, object_name: str, name: str, ids: Iterable[str]) -> list[dict[str, Any]]:
@@ -239,7 +295,7 @@ def _records(org: Org, object_name: str, name: str, ids: Iterable[str]) -> list[
 
 def _master_of_deleted(org: Org, record_id: str) -> str | None:
     """Into which record a deleted one was merged; None where it lives."""
-    soql = f"SELECT MasterRecordId FROM {_CONTACT} WHERE Id = '{record_id}' AND IsDeleted = true"  # noqa: S608
+    soql = f"SELECT MasterRecordId FROM {CONTACT} WHERE Id = '{record_id}' AND IsDeleted = true"  # noqa: S608
     found = [record for page in org.query(soql, deleted=True) for record in page]
     return str(found[0]["MasterRecordId"]) if found else None
 
@@ -257,8 +313,10 @@ def _delete_redundant_relations(org: Org, one: Merge) -> None:
 
 
 def _give_children_back(org: Org, one: Merge, children: Sequence[tuple[str, str, list[str]]]) -> None:
+    """What moved to the master is the loser's again, unless somebody has moved or deleted it since."""
     for object_name, name, ids in children:
-        for record_id in ids:
+        moved = _child_ids(org, ChildRelationship(childSObject=object_name, field=name), [one.master_id])
+        for record_id in sorted(set(ids) & set(moved.get(one.master_id, ()))):
             _write(org, "PATCH", record_id, object_name, {name: one.loser_id})
 
 
@@ -306,38 +364,37 @@ def _write(org: Org, method: str, record_id: str, object_name: str, values: dict
         # Setting values and deleting may be done twice; a second relation of a pair is refused.
         org.call(method, path, repeatable=method != "POST", json=values)
     except RefusedError as error:
-        if not (method == "DELETE" and error.code == "ENTITY_IS_DELETED"):
+        if not (method == "DELETE" and error.code in GONE):
             raise
 
 
-def _all(mart: Mart) -> list[Merge]:
+def _stored(mart: Mart) -> list[Merge]:
     rows = mart.fetch(
-        "SELECT merge_id, master_id, loser_id, rule_name, state, kept_values FROM contact_merges ORDER BY merge_id"
+        "SELECT merge_id, master_id, loser_id, rule_name, state, error_code, kept_values FROM contact_merges"
+        " ORDER BY merge_id"
     )
     return [Merge(**row) for row in rows.to_pylist()]
 
 
-def _add(mart: Mart, merges: Iterable[Merge]) -> None:
-    now = datetime.now(UTC).replace(tzinfo=None)
-    rows = [
-        {
-            "merge_id": one.merge_id,
-            "master_id": one.master_id,
-            "loser_id": one.loser_id,
-            "rule_name": one.rule_name,
-            "state": one.state,
-            "changed_at": now,
-        }
-        for one in merges
-    ]
-    if rows:
-        mart.append("contact_merges", pa.Table.from_pylist(rows))
-
-
-def _set(mart: Mart, one: Merge, state: str, **values: str | None) -> None:
-    given = {"id": one.merge_id, "state": state, "now": datetime.now(UTC).replace(tzinfo=None), **values}
-    more = "".join(f", {name} = @{name}" for name in values)
-    mart.execute(
-        f"UPDATE contact_merges SET state = @state, changed_at = @now{more} WHERE merge_id = @id",  # noqa: S608
-        given,
-    )
+def _store(mart: Mart, one: Merge, state: str, error_code: str | None = None, kept_values: str | None = None) -> None:
+    """Say how far a merge has come. What was kept for its undo stays."""
+    row = {
+        "merge_id": one.merge_id,
+        "master_id": one.master_id,
+        "loser_id": one.loser_id,
+        "rule_name": one.rule_name,
+        "state": state,
+        "error_code": error_code,
+        "kept_values": kept_values or one.kept_values,
+    }
+    with mart.transaction():
+        mart.execute("DELETE FROM contact_merges WHERE merge_id = @id", {"id": one.merge_id})
+        mart.append(
+            "contact_merges",
+            pa.table(
+                {
+                    **{name: pa.array([value], pa.string()) for name, value in row.items()},
+                    "changed_at": [datetime.now(UTC).replace(tzinfo=None)],
+                }
+            ),
+        )

@@ -106,16 +106,31 @@ def print_results(console: Console, counts: SyncCounts) -> None:
         console.print(f"[yellow]not everything was sent[/yellow]: {counts.skipped_because}")
 
 
-def print_merges(console: Console, counts: MergeCounts, waiting: Sequence[Merge]) -> None:
-    """Print what was merged, and what waits for a person."""
+def print_merges(console: Console, counts: MergeCounts, left: Sequence[Merge]) -> None:
+    """Print what was merged, what could not be, and what waits for a person."""
     console.print(f"merged {counts.merged:,}, failed {counts.failed:,}, waiting for a person {counts.review:,}")
     if counts.codes:
         console.print(f"codes: {_listed(counts.codes)}")
+    for one in left:
+        if one.state == "failed":
+            console.print(f"  {one.merge_id}: {one.error_code}; again: memsync merge --approve {one.merge_id}")
+        if one.state == "undoing":
+            console.print(f"  {one.merge_id}: half undone; go on: memsync merge --undo {one.merge_id}")
     if counts.skipped_because:
-        console.print(f"[yellow]nothing was merged[/yellow]: {counts.skipped_because}")
-    for one in waiting:
-        if one.state == "review":
+        found = [one for one in left if one.state == "found"]
+        console.print(f"[yellow]{len(found):,} merges were not made[/yellow]: {counts.skipped_because}")
+        for one in found:
             console.print(f"  {one.merge_id}: {one.loser_id} into {one.master_id} ({one.rule_name})")
+    if counts.review:
+        console.print("Decide what waits: memsync review")
+
+
+def print_waiting(console: Console, merges: Sequence[Merge], top: int) -> None:
+    """Print the Contacts of the org of which a person must say whether they are one."""
+    waiting = [one for one in merges if one.state == "review"]
+    console.print(f"{len(waiting):,} pairs of Contacts that Salesforce may hold twice wait for a decision")
+    for one in waiting[:top]:
+        console.print(f"        salesforce/{one.master_id} salesforce/{one.loser_id}  {one.rule_name}", soft_wrap=True)
 
 
 def _listed(counts: Mapping[str, int]) -> str:

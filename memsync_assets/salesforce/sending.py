@@ -12,6 +12,7 @@ from typing import Any
 from memsync_assets.salesforce.changes import Change, Outcome
 from memsync_assets.salesforce.client import Org
 from memsync_assets.salesforce.describe import ObjectDescription
+from memsync_assets.salesforce.errors import code_of
 from memsync_assets.salesforce.specifications import Specifications, UploadSpecification
 
 #: sObject Collections take this many records a call. (Vendor documentation.)
@@ -140,7 +141,7 @@ def _outcome(change: Change, result: dict[str, Any]) -> Outcome:
     if result["success"]:
         return Outcome(change.external_id, "succeeded", result.get("id") or change.record_id)
     error = (result.get("errors") or [{}])[0]
-    code = error.get("statusCode", "NO_CODE")
+    code = code_of(error.get("statusCode"))
     if deleted_already(change, code):
         return Outcome(change.external_id, "succeeded", change.record_id)
     fields = tuple(error.get("fields") or ())

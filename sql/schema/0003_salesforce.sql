@@ -216,8 +216,8 @@ CREATE TABLE salesforce_sync_results (
     CONSTRAINT pk_salesforce_sync_results PRIMARY KEY (plan_hash, object_name, external_id, field_name)
 );
 
--- Contacts of the org that are one person twice, and how far their merge has come. state: found (to be merged), review
--- (a person decides), started, merged, failed, undone. kept_values: everything that an undo needs, as JSON.
+-- Merges of Contacts that the org holds twice, from their first step on. state: started, merged, failed, undoing,
+-- undone. kept_values: everything that an undo needs, as JSON.
 CREATE TABLE contact_merges (
     merge_id NVARCHAR(12) COLLATE Latin1_General_BIN2 NOT NULL,
     master_id NVARCHAR(18) COLLATE Latin1_General_BIN2 NOT NULL,

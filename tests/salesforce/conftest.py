@@ -9,6 +9,7 @@ import pytest
 
 from memsync_assets.local_org.server import LocalOrg
 from memsync_assets.mart.duckdb_mart import DuckDBMart
+from memsync_assets.mart.schema import migrate
 from memsync_assets.settings import Home, Project, Reconciliation, Salesforce, Scope, Settings
 from tests.salesforce.scene import Scene
 
@@ -33,4 +34,16 @@ def scene(served: LocalOrg, mart: DuckDBMart, project: Project, monkeypatch: pyt
     monkeypatch.setenv("MEMSYNC_LOCAL_ORG_URL", served.url)
     scene = Scene(mart, project, served)
     yield scene
+    scene.empty_the_org()
+
+
+@pytest.fixture
+def on_disk(served: LocalOrg, project: Project, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
+    """A scene whose mart is the home's file, for work in other processes; copies of it can be opened with `reopen`."""
+    monkeypatch.setenv("MEMSYNC_LOCAL_ORG_URL", served.url)
+    mart = DuckDBMart(project.home.mart)
+    migrate(mart)
+    scene = Scene(mart, project, served)
+    yield scene
+    scene.mart.close()
     scene.empty_the_org()

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from memsync_assets.local_org.server import LocalOrg
-from memsync_assets.mart.duckdb_mart import DuckDBMart
-from memsync_assets.mart.schema import migrate
 from memsync_assets.salesforce.journal import Journal
-from memsync_assets.settings import Project
 from tests.salesforce.killing import killed_at
 from tests.salesforce.scene import Scene
 from tests.salesforce.test_sync import all_went_well
@@ -22,19 +17,12 @@ PEOPLE = 30
 
 
 @pytest.fixture
-def prepared(served: LocalOrg, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
-    """A mart on disk with a plan for an empty org; `tmp_path/planned` is its copy."""
-    monkeypatch.setenv("MEMSYNC_LOCAL_ORG_URL", served.url)
-    mart = DuckDBMart(tmp_path / "mart")
-    migrate(mart)
-    scene = Scene(mart, project, served)
-    scene.group("001")
-    scene.group("002")
+def crowd(on_disk: Scene) -> Scene:
+    on_disk.group("001")
+    on_disk.group("002")
     for number in range(PEOPLE):
-        scene.person(f"P{number:02}", ["001", "002"] if number % 2 else ["002"])
-    yield scene
-    scene.mart.close()
-    scene.empty_the_org()
+        on_disk.person(f"P{number:02}", ["001", "002"] if number % 2 else ["002"])
+    return on_disk
 
 
 def expected(scene: Scene) -> bool:
@@ -49,8 +37,8 @@ def expected(scene: Scene) -> bool:
     )
 
 
-def test_an_apply_killed_at_any_step_goes_on_where_it_was(prepared: Scene, tmp_path: Path) -> None:
-    scene = prepared
+def test_an_apply_killed_at_any_step_goes_on_where_it_was(crowd: Scene, tmp_path: Path) -> None:
+    scene = crowd
     # Accounts and contacts go by Collections, the relations by a Bulk job.
     scene.set(bulk_above=PEOPLE)
     scene.plan()
@@ -59,7 +47,7 @@ def test_an_apply_killed_at_any_step_goes_on_where_it_was(prepared: Scene, tmp_p
     while not survived:
         step += 1
         path = tmp_path / f"mart{step}"
-        shutil.copy(tmp_path / "mart", path)
+        shutil.copy(scene.project.home.mart, path)
 
         def work(path: Path = path) -> None:
             scene.reopen(path)

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from memsync_assets.local_org.server import LocalOrg
-from memsync_assets.mart.duckdb_mart import DuckDBMart
-from memsync_assets.mart.schema import migrate
+from memsync_assets.contacts.review import decide
 from memsync_assets.salesforce import merge as merging
 from memsync_assets.salesforce import soap
 from memsync_assets.salesforce.merge import MergeCounts, find_merges, merge_duplicates, undo_merge
-from memsync_assets.settings import MemsyncError, Project
+from memsync_assets.settings import MemsyncError
 from tests.salesforce.killing import killed_at
 from tests.salesforce.scene import Scene
 from tests.salesforce.test_sync import all_went_well, small
@@ -106,6 +103,126 @@ def test_what_is_not_certain_waits_for_a_person(scene: Scene) -> None:
         merge(scene, "nobody")
 
 
+def doubtful(scene: Scene) -> tuple[str, str]:
+    """Another Contact of P1's name at P1's account; gives both."""
+    small(scene).sync()
+    ((master,)) = scene.rows("SELECT Id, AccountId FROM Contact WHERE Person_Id__c = 'P1'")
+    loser = scene.make(
+        "Contact", FirstName="Ann", LastName="Last P1", Email="other@acme.com", AccountId=master["AccountId"]
+    )
+    scene.plan()
+    return master["Id"], loser
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_what_is_not_certain_is_decided_by_review(scene: Scene, same: bool) -> None:
+    pair = doubtful(scene)
+    assert merge(scene).review == 1
+    decide(scene.project, *(f"salesforce/{one}" for one in pair), same=same, by="jo")
+    counts = merge(scene)
+    assert (counts.found, counts.review, counts.merged) == (int(same), 0, int(same))
+    assert (pair[1] in {row["Id"] for row in scene.rows(CONTACTS)}) is not same
+    assert find_merges(scene.mart, scene.project) == []
+
+
+def test_a_decision_takes_two_contacts_of_the_org_or_none(scene: Scene) -> None:
+    with pytest.raises(MemsyncError, match="only be decided with another one"):
+        decide(scene.project, "salesforce/003", "a/1", same=True, by="jo")
+
+
+def test_one_contact_that_could_go_into_two_is_certain_of_none_until_a_person_says_so(scene: Scene) -> None:
+    scene.group("001")
+    for person in ("P1", "P2"):
+        scene.person(person, ["001"], last_name="Last", email="ann@acme.com")
+    scene.sync()
+    loser = scene.make("Contact", FirstName="Ann", LastName="Last", Email="ann@acme.com")
+    scene.plan()
+    assert (merge(scene).review, merge(scene).merged) == (2, 0)
+    ((master,)) = scene.rows("SELECT Id FROM Contact WHERE Person_Id__c = 'P2'")
+    decide(scene.project, f"salesforce/{loser}", f"salesforce/{master['Id']}", same=True, by="jo")
+    counts = merge(scene)
+    assert (counts.review, counts.merged) == (0, 1)
+
+
+def test_what_waited_and_is_gone_waits_no_more(scene: Scene) -> None:
+    _, loser = doubtful(scene)
+    assert merge(scene).review == 1
+    scene.delete("Contact", loser)
+    scene.plan()
+    assert find_merges(scene.mart, scene.project) == []
+
+
+def test_persons_that_became_one_by_and_by_become_one_contact(scene: Scene) -> None:
+    small(scene).person("P3", ["002"])
+    scene.sync()
+    for number, (person, other) in enumerate({"P3": "P2", "P2": "P1"}.items()):
+        scene.put("person_ids", {"person_id": person, "sequence_number": number, "alias_of": other})
+        for table in ("persons", "person_roles"):
+            scene.do(f"DELETE FROM {table} WHERE person_id = '{person}'")
+    scene.plan()
+    assert (merge(scene).merged, len(scene.rows("SELECT Id FROM Contact"))) == (2, 1)
+
+
+def test_what_only_the_loser_knows_and_salesforce_owns_is_kept(scene: Scene) -> None:
+    master, loser = twice(scene)
+    scene.change("Contact", loser, Description="met at the fair", Title="no business of theirs")
+    scene.plan()
+    before = state(scene)
+    assert merge(scene).merged == 1
+    ((kept,)) = scene.rows(f"SELECT Description, Title FROM Contact WHERE Id = '{master}'")
+    assert kept == {"Description": "met at the fair", "Title": "HR Director"}
+    ((done,)) = scene.fetch("SELECT merge_id FROM contact_merges")
+    undo_merge(scene.mart, scene.project, scene.org, done["merge_id"])
+    assert state(scene) == before
+
+
+def test_an_undo_leaves_alone_what_somebody_has_taken_away_since(scene: Scene) -> None:
+    twice(scene)
+    scene.plan()
+    merge(scene)
+    ((below,)) = scene.rows("SELECT Id FROM Contact WHERE LastName = 'Below'")
+    ((other,)) = scene.rows("SELECT Id FROM Contact WHERE Person_Id__c = 'P2'")
+    scene.change("Contact", below["Id"], ReportsToId=other["Id"])
+    ((done,)) = scene.fetch("SELECT merge_id FROM contact_merges")
+    undo_merge(scene.mart, scene.project, scene.org, done["merge_id"])
+    assert scene.rows("SELECT ReportsToId FROM Contact WHERE LastName = 'Below'") == [{"ReportsToId": other["Id"]}]
+
+
+@pytest.mark.parametrize(("times", "merged"), [(2, 1), (1000, 0)])
+def test_a_merge_that_meets_a_lock_is_tried_again(scene: Scene, times: int, merged: int) -> None:
+    master, loser = twice(scene)
+    scene.plan()
+    scene.fault(kind="lock", ids=[master], times=times)
+    counts = merge(scene)
+    assert (counts.merged, counts.failed) == (merged, 1 - merged)
+    scene.no_faults()
+    assert merge(scene).merged == 1 - merged
+    assert loser not in {row["Id"] for row in scene.rows(CONTACTS)}
+
+
+def test_a_merge_that_salesforce_refuses_is_shown_and_made_when_it_is_approved(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    twice(scene)
+    scene.plan()
+    with monkeypatch.context() as forgetful:
+        forgetful.setattr(merging, "_delete_redundant_relations", lambda *_: None)
+        assert merge(scene).codes == {"MERGE_FAILED": 1}
+    ((failed,)) = find_merges(scene.mart, scene.project)
+    assert (failed.state, failed.error_code) == ("failed", "MERGE_FAILED")
+    assert merge(scene).merged == 0
+    assert merge(scene, failed.merge_id).merged == 1
+
+
+def test_merges_leave_the_reserved_calls_alone(scene: Scene) -> None:
+    twice(scene)
+    scene.plan()
+    scene.fault(kind="limit", remaining=1003)
+    scene.rows("SELECT Id FROM Organization")
+    counts = merge(scene)
+    assert (counts.merged, counts.skipped_because) == (0, "api_budget")
+
+
 def test_a_shared_mailbox_is_no_reason_to_merge(scene: Scene) -> None:
     scene.group("001")
     scene.person("P1", ["001"], email="benefits@acme.com", email_status="role")
@@ -119,7 +236,10 @@ def test_more_merges_than_the_breaker_allows_wait(scene: Scene) -> None:
     twice(scene)
     scene.set(breaker={"Contact": {"removals": 0}})
     scene.plan()
-    assert merge(scene).skipped_because == "held_by_breaker"
+    counts = merge(scene)
+    assert (counts.merged, counts.skipped_because) == (0, "held_by_breaker")
+    ((held,)) = find_merges(scene.mart, scene.project)
+    assert merge(scene, held.merge_id).merged == 1
 
 
 @pytest.mark.parametrize(
@@ -140,20 +260,9 @@ def test_a_merge_over_a_bad_line_is_made_once(scene: Scene, fault: dict[str, Any
     assert loser not in {row["Id"] for row in scene.rows(CONTACTS)}
 
 
-@pytest.fixture
-def on_disk(served: LocalOrg, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
-    monkeypatch.setenv("MEMSYNC_LOCAL_ORG_URL", served.url)
-    mart = DuckDBMart(tmp_path / "mart")
-    migrate(mart)
-    scene = Scene(mart, project, served)
-    yield scene
-    scene.mart.close()
-    scene.empty_the_org()
-
-
 def test_a_merge_or_an_undo_killed_at_any_step_goes_on_where_it_was(on_disk: Scene, tmp_path: Path) -> None:
     scene = on_disk
-    steps = [(merging, "_set"), (soap, "merge"), (soap, "undelete")]
+    steps = [(merging, "_store"), (soap, "merge"), (soap, "undelete")]
     twice(scene)
     scene.plan()
     before = state(scene)
@@ -172,7 +281,7 @@ def test_a_merge_or_an_undo_killed_at_any_step_goes_on_where_it_was(on_disk: Sce
         while killed:
             step += 1
             scene.mart.close()
-            shutil.copy(tmp_path / "mart", tmp_path / "begun")
+            shutil.copy(scene.project.home.mart, tmp_path / "begun")
 
             def work(undoing: bool = undoing) -> None:
                 scene.reopen(tmp_path / "begun")
@@ -193,7 +302,7 @@ def test_a_merge_or_an_undo_killed_at_any_step_goes_on_where_it_was(on_disk: Sce
                 do(True)
                 assert state(scene) == before, step
             scene.mart.close()
-            scene.reopen(tmp_path / "mart")
+            scene.reopen(scene.project.home.mart)
         if not undoing:
             do(False)
     assert points >= 14, points
