@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 
 import pyarrow as pa
@@ -147,8 +146,8 @@ def print_table(console: Console, title: str, rows: pa.Table) -> None:
 
 
 def _is_number(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_integer(kind) or pa.types.is_decimal(kind))
+    return bool(pa.types.is_integer(kind))
 
 
 def _cells(values: Iterable[object]) -> list[str]:
-    return [f"{value:,}" if isinstance(value, int | Decimal) else escape(str(value)) for value in values]
+    return [f"{value:,}" if isinstance(value, int) else escape(str(value)) for value in values]

@@ -55,6 +55,13 @@ def _list(names: list[str] | tuple[str, ...]) -> str:
     return ", ".join(_quoted(name) for name in names)
 
 
+def _with_whole_sums(rows: pa.Table) -> pa.Table:
+    """A sum of whole numbers is a HUGEINT, and a decimal to Arrow: a whole number, as in every other engine."""
+    types = {field.name: field.type for field in rows.schema}
+    whole = [name for name, kind in types.items() if pa.types.is_decimal(kind) and kind.scale == 0]
+    return rows.cast(pa.schema(types | dict.fromkeys(whole, pa.int64()))) if whole else rows
+
+
 class DuckDBMart:
     """See `engine.Mart`, whose interface this is."""
 
@@ -115,7 +122,8 @@ class DuckDBMart:
         """See `engine.Mart.fetch`."""
         (statement,) = translate(sql, "duckdb")
         with _without_values():
-            return self.connection.sql(statement, params=self._bound(sql, parameters)).to_arrow_table()
+            rows = self.connection.sql(statement, params=self._bound(sql, parameters)).to_arrow_table()
+        return _with_whole_sums(rows)
 
     def append(self, table: str, rows: pa.Table | pa.RecordBatchReader) -> int:
         """See `engine.Mart.append`."""

@@ -94,7 +94,7 @@ class Mart(Protocol):
         """Run T-SQL statements that return nothing. Parameters that the text does not use are left out."""
 
     def fetch(self, sql: str, parameters: Parameters | None = None) -> pa.Table:
-        """The whole result of one T-SQL SELECT."""
+        """The whole result of one T-SQL SELECT. Whole numbers are int64 or shorter, sums of them too."""
 
     def append(self, table: str, rows: pa.Table | pa.RecordBatchReader) -> int:
         """Add Arrow rows by column name; columns that are missing become null. Returns how many."""

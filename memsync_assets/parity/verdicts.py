@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 from memsync_assets.mart.engine import Mart
 from memsync_assets.parity.reconciliations import date_compared
@@ -35,8 +33,6 @@ WHERE c.as_of = @as_of
 GROUP BY c.reconciliation, c.downstream_system, c.level
 ORDER BY c.reconciliation, c.downstream_system, c.level
 """
-
-_TEXTS = ("reconciliation", "downstream_system", "level")
 
 
 @dataclass(frozen=True)
@@ -74,10 +70,4 @@ def read_verdicts(mart: Mart, as_of: date | None = None) -> list[Verdict]:
     """The verdict on every level of every comparison of an as-of date; None: the latest of the loads."""
     compared = date_compared(mart, as_of)
     rows = mart.fetch(_VERDICTS, {"as_of": compared}).to_pylist() if compared else []
-    return [_verdict(row) for row in rows]
-
-
-def _verdict(row: Mapping[str, Any]) -> Verdict:
-    counts = {name: int(value) for name, value in row.items() if name not in _TEXTS}
-    system, level = str(row["downstream_system"]), str(row["level"])
-    return Verdict(reconciliation=str(row["reconciliation"]), downstream_system=system, level=level, **counts)
+    return [Verdict(**row) for row in rows]

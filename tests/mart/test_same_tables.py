@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from decimal import Decimal
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 
 from memsync_assets.contacts.decisions import read_decisions
@@ -86,7 +84,7 @@ def _run(mart: Mart, project: Project, org: Org) -> None:
 def _rows(mart: Mart, table: str) -> list[tuple[object, ...]]:
     columns = [name for name in _columns(table) if name not in _OF_THE_RUN]
     found = mart.fetch(f"SELECT {', '.join(columns)} FROM {table}")
-    values = [_plain(found[name]) for name in columns]
+    values = [found[name].to_pylist() for name in columns]
     return sorted(zip(*values, strict=True), key=repr)
 
 
@@ -94,10 +92,6 @@ def _columns(table: str) -> list[str]:
     columns = schema_tables()[table]
     assert isinstance(columns, dict)
     return list(columns)
-
-
-def _plain(column: pa.ChunkedArray) -> list[object]:
-    return [int(value) if isinstance(value, Decimal) else value for value in column.to_pylist()]
 
 
 @pytest.mark.parametrize("engine", SERVERS)

@@ -184,6 +184,16 @@ def test_columns_are_told_in_order(mart: Mart) -> None:
     assert mart.columns("no_such_table") == {}
 
 
+def test_a_sum_of_whole_numbers_is_one(mart: Mart) -> None:
+    _put(mart, "things", ("a", 2**31 - 1), ("b", 1))
+    found = mart.fetch(
+        "SELECT SUM(CAST(t.size AS BIGINT)) AS big, SUM(1) AS small, SUM(CAST(t.size AS FLOAT)) AS broad"
+        " FROM things AS t"
+    )
+    assert found.to_pylist() == [{"big": 2**31, "small": 2, "broad": 2.0**31}]
+    assert [field.type for field in found.schema] == [pa.int64(), pa.int64(), pa.float64()]
+
+
 def test_an_empty_result_keeps_its_columns(mart: Mart) -> None:
     found = mart.fetch("SELECT t.name, t.size, t.seen_on FROM things AS t")
     assert (found.num_rows, found.schema.names) == (0, ["name", "size", "seen_on"])
