@@ -5,12 +5,31 @@ Values are compared as text: `true` and `false`, dates as yyyy-mm-dd, the values
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import date, datetime
 from functools import cached_property
 
 from pydantic import BaseModel, Field
 
-_WHOLE = {"int", "long"}
-_FRACTIONS = {"double", "currency", "percent"}
+
+def _truth(text: str) -> bool:
+    if text not in ("true", "false"):
+        raise ValueError
+    return text == "true"
+
+
+#: What reads the text form of a type; raises ValueError. Of the types that are not here, every text is a value.
+_PARSERS: dict[str, Callable[[str], object]] = {
+    "boolean": _truth,
+    "int": int,
+    "long": int,
+    "double": float,
+    "currency": float,
+    "percent": float,
+    "date": date.fromisoformat,
+    "datetime": datetime.fromisoformat,
+}
+_SENT_AS_TEXT = {"date", "datetime"}
 
 
 class PicklistValue(BaseModel):
@@ -49,17 +68,24 @@ class FieldDescription(BaseModel):
         # The org ends the lines of long texts in its own way.
         return str(value).replace("\r\n", "\n")
 
+    @property
+    def is_typed(self) -> bool:
+        """Whether not every text is a value of it."""
+        return self.type in _PARSERS
+
+    def takes(self, text: str) -> bool:
+        """Whether a text is the text form of a value of its type."""
+        try:
+            _PARSERS.get(self.type, str)(text)
+        except ValueError:
+            return False
+        return True
+
     def value(self, text: str | None) -> object:
-        """The JSON value of a text form."""
+        """The JSON value of a text form that the field `takes`."""
         if text is None:
             return None
-        if self.type == "boolean":
-            return text == "true"
-        if self.type in _WHOLE:
-            return int(text)
-        if self.type in _FRACTIONS:
-            return float(text)
-        return text
+        return text if self.type in _SENT_AS_TEXT else _PARSERS.get(self.type, str)(text)
 
 
 class ChildRelationship(BaseModel):

@@ -19,18 +19,12 @@ from memsync_assets.salesforce import diff
 from memsync_assets.salesforce.breaker import why_held
 from memsync_assets.salesforce.client import Org
 from memsync_assets.salesforce.dead_letters import hold_back
-from memsync_assets.salesforce.describe import ObjectDescription
+from memsync_assets.salesforce.fit import check_org, check_table
 from memsync_assets.salesforce.matching import match_records
 from memsync_assets.salesforce.recovery import close_interrupted
 from memsync_assets.salesforce.snapshot import SnapshotCounts, clear_snapshot, take_snapshot
-from memsync_assets.salesforce.specifications import (
-    Specifications,
-    UploadSpecification,
-    check_against_org,
-    quoted,
-    read_specifications,
-)
-from memsync_assets.settings import MemsyncError, Project
+from memsync_assets.salesforce.specifications import Specifications, UploadSpecification, read_specifications
+from memsync_assets.settings import Project
 
 _COLUMNS = "object_name, external_id, record_id, operation, field_name, before_value, after_value, reason"
 
@@ -132,8 +126,7 @@ def find_changes(
     now = datetime.now(UTC)
     for one in specifications:
         if org:
-            check_against_org(one, org.describe(one.object))
-            _check_keys(mart, one, org.describe(one.object))
+            check_org(mart, specifications, one, org.describe(one.object))
             read[one.object] = take_snapshot(mart, org, one, now)
         else:
             clear_snapshot(mart, one)
@@ -141,23 +134,6 @@ def find_changes(
         find_differences(mart, specifications)
         held_back = 0 if retry_failed else hold_back(mart, specifications)
     return FoundChanges(hash_changes(mart), read, held_back)
-
-
-def _check_keys(mart: Mart, one: UploadSpecification, described: ObjectDescription) -> None:
-    """Refuse keys that an org which does not tell A from a would take for one."""
-    key = quoted(one.external_id.column)
-    if described.by_name[one.external_id.field].caseSensitive:
-        return
-    folded = _count(
-        mart,
-        f"SELECT COUNT(*) AS n FROM (SELECT LOWER(u.{key}) AS k FROM {one.table} AS u"  # noqa: S608
-        f" GROUP BY LOWER(u.{key}) HAVING COUNT(*) > 1) AS t",
-    )
-    if folded:
-        raise MemsyncError(
-            f"{one.object}.{one.external_id.field}: {folded} keys differ only in upper and lower case, and the org "
-            'takes them for one. Set the field to "Unique, case sensitive" in Salesforce.'
-        )
 
 
 def fill_upload_tables(mart: Mart, specifications: Specifications, as_of: date | None) -> None:
@@ -173,12 +149,7 @@ def fill_upload_tables(mart: Mart, specifications: Specifications, as_of: date |
     for one in specifications:
         if one.table in by_table:
             mart.store(by_table[one.table], Replace(), given)
-        columns = mart.columns(one.table)
-        if not columns:
-            raise MemsyncError(f"upload specification of {one.object}: table: the mart has no table {one.table}")
-        for name in (one.external_id.column, *(rule.column for rule in one.fields.values())):
-            if name not in columns:
-                raise MemsyncError(f"upload specification of {one.object}: {one.table} has no column {name}")
+        check_table(mart, specifications, one)
 
 
 def _store_picklist_values(mart: Mart, specifications: Specifications) -> None:

@@ -1,14 +1,14 @@
 """Upload specifications: which mart table fills which object, field by field, as YAML that people edit.
 
-Read and validated here, and held against what an org says of its objects. What differs from the org is planned in
-`plan`, what is sent in `apply`.
+Read and validated here; whether they fit the mart and an org is found in `fit`. What differs from the org is planned
+in `plan`, what is sent in `apply`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -17,7 +17,6 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import Field, StringConstraints, ValidationError
 
-from memsync_assets.salesforce.describe import FieldDescription, ObjectDescription
 from memsync_assets.settings import DEFAULT_CONFIG, MemsyncError, Project, Section
 
 # The loader in C, where PyYAML was built with it.
@@ -108,11 +107,29 @@ class UploadSpecification(Section):
         return bool(self.adopt_by) and all(name in self.references for name in self.adopt_by)
 
 
+#: What is wrong, and the key that it is about.
+Finding = tuple[Sequence[int | str], str]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The file that a specification was read from."""
+
+    path: Path
+    node: yaml.Node | None = field(default=None, repr=False)
+
+    def error(self, findings: Iterable[Finding]) -> MemsyncError:
+        """What is wrong with it, by line and key."""
+        said = (f"line {_line(self.node, loc)}: {'.'.join(map(str, loc)) or 'the file'}: {it}" for loc, it in findings)
+        return MemsyncError(f"{self.path}: {'; '.join(said)}")
+
+
 @dataclass(frozen=True)
 class Specifications:
-    """All upload specifications, parents before children."""
+    """All upload specifications, parents before children; `origins` by object."""
 
     ordered: tuple[UploadSpecification, ...]
+    origins: Mapping[str, Origin] = field(repr=False)
 
     def __iter__(self) -> Iterator[UploadSpecification]:
         return iter(self.ordered)
@@ -134,86 +151,46 @@ def read_specifications(project: Project) -> Specifications:
     files = sorted(folder.glob("*.yaml"))
     if not files:
         raise MemsyncError(f"{folder}: holds no upload specification (*.yaml). See config/upload_specifications/.")
-    read = {path: _read(path) for path in files}
-    return _ordered(read)
+    return _ordered([_read(path) for path in files])
 
 
-def check_against_org(specification: UploadSpecification, described: ObjectDescription) -> None:
-    """Hold a specification against the org.
-
-    Raises:
-        MemsyncError: a field is missing, of a type that cannot be, or not ours to write; every finding is listed.
-    """
-    findings = [f"{specification.object}.{finding}" for finding in _findings(specification, described)]
-    if findings:
-        raise MemsyncError(
-            f"the upload specification of {specification.object} does not fit the org: " + "; ".join(findings)
-        )
-
-
-def _findings(specification: UploadSpecification, described: ObjectDescription) -> Iterator[str]:
-    key = described.by_name.get(specification.external_id.field)
-    if key is None:
-        yield f"{specification.external_id.field}: the org has no such field; it must be made as Unique and External ID"
-    elif not key.externalId:
-        yield f"{key.name}: is no External ID in the org; make it Unique and External ID"
-    for name in specification.live_fields:
-        field = described.by_name.get(name)
-        if field is None:
-            yield f"{name}: the org has no such field, or this user does not see it"
-        elif name in specification.fields:
-            yield from _field_findings(field, specification.fields[name])
-    for name, value in specification.removed.set.items():
-        if name in described.by_name:
-            yield from _value_findings(described.by_name[name], [value])
-    if specification.removed.action == "delete" and not described.deletable:
-        yield "removed: this user may not delete the object's records"
-
-
-def _field_findings(field: FieldDescription, rule: FieldRule) -> Iterator[str]:
-    if not field.createable:
-        yield f"{field.name}: cannot be written"
-    elif rule.owned and not field.updateable:
-        yield f"{field.name}: can be written only when the record is made; say `owned: false`"
-    if rule.references and rule.references not in field.referenceTo:
-        yield f"{field.name}: refers to {', '.join(field.referenceTo) or 'nothing'}, not to {rule.references}"
-    if not rule.references and field.referenceTo:
-        yield f"{field.name}: is a reference; name its object with `references`"
-    yield from _value_findings(field, list(rule.values.values()))
-
-
-def _value_findings(field: FieldDescription, values: Sequence[str]) -> Iterator[str]:
-    if field.restrictedPicklist:
-        allowed = {one.value for one in field.picklistValues if one.active}
-        for value in sorted(set(values) - allowed):
-            yield f"{field.name}: '{value}' is none of the values of its restricted picklist"
-    if field.length:
-        for value in values:
-            if len(value) > field.length:
-                yield f"{field.name}: a value has {len(value)} characters, the field takes {field.length}"
-
-
-def _read(path: Path) -> UploadSpecification:
+def _read(path: Path) -> tuple[Origin, UploadSpecification]:
     try:
         loader = _Loader(path.read_text(encoding="utf-8"))
         node = loader.get_single_node()
-        content = loader.construct_document(node) if node else None
-    except OSError as error:
-        raise MemsyncError(f"{path}: cannot be read ({error.strerror}).") from error
+        origin = Origin(path, node)
+        if repeated := list(_repeated_keys(node)):
+            raise origin.error(repeated)
+        found = UploadSpecification.model_validate(loader.construct_document(node) if node else None)
+    except (OSError, UnicodeDecodeError) as error:
+        raise MemsyncError(f"{path}: cannot be read as UTF-8 text ({type(error).__name__}).") from error
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise MemsyncError(f"{path}: line {line}: is not YAML: {error.problem or error.context}") from error
     except yaml.YAMLError as error:
         raise MemsyncError(f"{path}: is not YAML: {error}") from error
-    try:
-        found = UploadSpecification.model_validate(content)
     except ValidationError as error:
-        findings = "; ".join(f"line {_line(node, e['loc'])}: {_key(e['loc'])}: {e['msg']}" for e in error.errors())
-        raise MemsyncError(f"{path}: {findings}") from error
-    if findings_list := list(_inner_findings(found)):
-        findings = "; ".join(f"line {_line(node, loc)}: {_key(loc)}: {message}" for loc, message in findings_list)
-        raise MemsyncError(f"{path}: {findings}")
-    return found
+        raise origin.error((e["loc"], e["msg"]) for e in error.errors()) from error
+    if findings := list(_inner_findings(found)):
+        raise origin.error(findings)
+    return origin, found
 
 
-def _inner_findings(found: UploadSpecification) -> Iterator[tuple[tuple[str, ...], str]]:
+def _repeated_keys(node: yaml.Node | None, above: tuple[int | str, ...] = ()) -> Iterator[Finding]:
+    """Keys that stand twice in one mapping: YAML would silently take the last."""
+    if isinstance(node, yaml.MappingNode):
+        seen: set[object] = set()
+        for key, value in node.value:
+            if key.value in seen:
+                yield (*above, key.value), "is there twice"
+            seen.add(key.value)
+            yield from _repeated_keys(value, (*above, key.value))
+    elif isinstance(node, yaml.SequenceNode):
+        for place, value in enumerate(node.value):
+            yield from _repeated_keys(value, (*above, place))
+
+
+def _inner_findings(found: UploadSpecification) -> Iterator[Finding]:
     for name in found.adopt_by:
         if name not in found.fields:
             yield ("adopt_by",), f"{name} is not among the fields"
@@ -225,26 +202,24 @@ def _inner_findings(found: UploadSpecification) -> Iterator[tuple[tuple[str, ...
         yield ("fields", found.external_id.field), "the external id is not repeated among the fields"
 
 
-def _ordered(read: Mapping[Path, UploadSpecification]) -> Specifications:
+def _ordered(read: Sequence[tuple[Origin, UploadSpecification]]) -> Specifications:
     by_object: dict[str, UploadSpecification] = {}
-    for path, one in read.items():
+    origins: dict[str, Origin] = {}
+    for origin, one in read:
         if one.object in by_object:
-            raise MemsyncError(f"{path}: object: {one.object} has an upload specification already")
-        by_object[one.object] = one
-    for path, one in read.items():
-        for field, target in one.references.items():
+            raise origin.error([(("object",), f"{one.object} has an upload specification already")])
+        by_object[one.object], origins[one.object] = one, origin
+    for origin, one in read:
+        for name, target in one.references.items():
             if target not in by_object:
-                raise MemsyncError(f"{path}: fields.{field}.references: {target} has no upload specification")
+                raise origin.error([(("fields", name, "references"), f"{target} has no upload specification")])
     # A reference to the object itself is no matter of order between objects.
     graph = {name: set(one.references.values()) - {name} for name, one in by_object.items()}
     try:
-        return Specifications(tuple(by_object[name] for name in TopologicalSorter(graph).static_order()))
+        return Specifications(tuple(by_object[name] for name in TopologicalSorter(graph).static_order()), origins)
     except CycleError as error:
-        raise MemsyncError(f"the upload specifications refer to each other in a circle: {error.args[1]}") from error
-
-
-def _key(loc: Sequence[int | str]) -> str:
-    return ".".join(map(str, loc)) or "the file"
+        circle = " > ".join(error.args[1])
+        raise origins[error.args[1][0]].error([(("fields",), f"objects refer to each other: {circle}")]) from error
 
 
 def _line(node: yaml.Node | None, loc: Sequence[int | str]) -> int:
@@ -252,7 +227,7 @@ def _line(node: yaml.Node | None, loc: Sequence[int | str]) -> int:
     line = 1
     for part in loc:
         if isinstance(node, yaml.MappingNode):
-            entry = next(((key, value) for key, value in node.value if key.value == part), None)
+            entry = next(((key, value) for key, value in reversed(node.value) if key.value == part), None)
             if entry is None:
                 break
             line, node = entry[0].start_mark.line + 1, entry[1]

@@ -41,9 +41,21 @@ def test_the_ones_that_come_with_memsync_are_in_order_of_their_parents(own: Proj
         ("contact.yaml", "column: email}", 'column: "email; DROP"}', "line 11: fields.Email.column"),
         ("contact.yaml", "action: deactivate", "action: forget", "line 24: removed.action"),
         ("contact.yaml", "adopt_by: [Email", "adopt_by: [Fax", "line 22: adopt_by: Fax is not among the fields"),
-        ("contact.yaml", "references: Account,", "references: Lead,", "fields.AccountId.references: Lead has no"),
-        ("contact.yaml", "object: Contact", "object: Account", "Account has an upload specification already"),
-        ("contact.yaml", "fields:", "fields: [", "is not YAML"),
+        (
+            "contact.yaml",
+            "references: Account,",
+            "references: Lead,",
+            "line 7: fields.AccountId.references: Lead has no",
+        ),
+        (
+            "contact.yaml",
+            "object: Contact",
+            "object: Account",
+            "line 2: object: Account has an upload specification already",
+        ),
+        ("contact.yaml", "fields:", "fields: [", "line 8: is not YAML"),
+        ("contact.yaml", "LastName:", "FirstName:", "line 9: fields.FirstName: is there twice"),
+        ("account.yaml", "references: Account", "references: Contact", "fields: objects refer to each other: "),
         (
             "account.yaml",
             "  set: {Membership_Status__c: Inactive}",
@@ -63,18 +75,46 @@ def test_a_mistake_is_named_with_file_line_and_key(own: Project, name: str, old:
 @pytest.mark.parametrize(
     ("name", "old", "new", "said"),
     [
-        ("contact.yaml", "MobilePhone:", "CellPhone:", "Contact.CellPhone: the org has no such field"),
-        ("contact.yaml", "field: Person_Id__c", "field: Department", "Contact.Department: is no External ID"),
-        ("contact.yaml", "MailingCity:", "MailingAddress:", "Contact.MailingAddress: cannot be written"),
-        ("contact.yaml", ", references: Account,", ",", "Contact.AccountId: is a reference; name its object"),
+        ("contact.yaml", "MobilePhone:", "CellPhone:", "line 15: fields.CellPhone: the org's Contact has no field"),
+        (
+            "contact.yaml",
+            "field: Person_Id__c",
+            "field: Department",
+            "line 4: external_id.field: Department is no External ID",
+        ),
+        ("contact.yaml", "MailingCity:", "MailingAddress:", "line 17: fields.MailingAddress: cannot be written"),
+        ("contact.yaml", ", references: Account,", ",", "line 7: fields.AccountId: is a reference; name its object"),
         (
             "account_contact_relation.yaml",
             "account_key, references: Account, owned: false",
             "account_key, references: Account",
-            "AccountContactRelation.AccountId: can be written only when the record is made",
+            "line 8: fields.AccountId: can be written only when the record is made",
         ),
-        ("account_contact_relation.yaml", "BROKER: Broker", "BROKER: Agent", "'Agent' is none of the values"),
-        ("account.yaml", "column: tax_id", "column: taxes", "account_upload has no column taxes"),
+        (
+            "account_contact_relation.yaml",
+            "BROKER: Broker",
+            "BROKER: Agent",
+            "line 19: fields.Roles.values.BROKER: 'Agent' is none",
+        ),
+        (
+            "account_contact_relation.yaml",
+            "StartDate: {column: start_date}",
+            "StartDate: {column: relation_key}",
+            "line 22: fields.StartDate.column: 3 values of account_contact_relation_upload.relation_key are no date",
+        ),
+        (
+            "account_contact_relation.yaml",
+            'set: {IsActive: "false"}',
+            'set: {IsActive: "no"}',
+            "line 30: removed.set.IsActive: 'no' is no boolean",
+        ),
+        ("account.yaml", "table: account_upload", "table: accounts", "line 3: table: the mart has no table accounts"),
+        (
+            "account.yaml",
+            "column: tax_id",
+            "column: taxes",
+            "line 16: fields.Tax_Id__c.column: account_upload has no column taxes",
+        ),
     ],
 )
 def test_what_does_not_fit_the_org_or_the_mart_is_said_before_anything_is_sent(
