@@ -11,6 +11,7 @@ from memsync_assets.mart.connect import open_mart
 from memsync_assets.parity.comparison import compare_membership
 from memsync_assets.parity.drift import count_kinds, watch_drift
 from memsync_assets.parity.ledger import bring_ledger_up_to, read_breaches
+from memsync_assets.parity.report.answers import causes
 from memsync_assets.parity.report.page import trend_chart
 from memsync_assets.parity.report.writing import Report, write_reports
 from memsync_assets.settings import Project
@@ -103,13 +104,25 @@ def _about(reports: list[Report]) -> dict[str, Any]:
         name = report.figures.reconciliation
         about[f"{name} workbook"] = dg.MetadataValue.path(str(report.workbook))
         about[f"{name} page"] = dg.MetadataValue.path(str(report.page))
+        if report.members:
+            about[f"{name} members"] = dg.MetadataValue.path(str(report.members))
         about[f"{name} totals"] = _table(
-            [{**asdict(total), "oldest": str(total.oldest or "")} for total in report.figures.totals]
+            [
+                {**asdict(total), "variance": total.variance, "oldest": str(total.oldest or "")}
+                for total in report.figures.totals
+            ]
         )
+        about[f"{name} net and gross"] = _table([asdict(of) for of in report.figures.level_totals])
         about[f"{name} causes"] = _table(
             [
-                {"findings": c.findings, "kind": c.kind, "downstream_system": c.downstream_system, "cause": c.text}
-                for c in report.figures.causes
+                {
+                    "findings": c.findings,
+                    "share": c.share,
+                    "cause": c.text,
+                    "since": str(c.since or ""),
+                    "owner": c.owner,
+                }
+                for c in causes(report.figures)
             ]
         )
         about[f"{name} trend"] = dg.MetadataValue.md(trend_chart(report.figures))

@@ -1,231 +1,273 @@
 """Likely causes: what many findings have in common, so that ten causes are worked off and not ten thousand rows.
 
-The findings of one kind at one downstream system are searched for what they share: group, state, plans, the day on
-which the source changed. A pattern is a likely cause when clearly more findings have it than its share of the members
-would bring by chance. The strongest is taken, its findings are set aside, and the search goes on. What is left has no
-common cause. No pattern names a member, and none stands for fewer than `_LEAST_EXCESS` members.
+The findings of one kind at one downstream system are searched for what they share: group, state, plan, the day on
+which the source changed, the load they came with. A pattern is a likely cause when clearly more findings have it than
+its share of the members would bring by chance. The strongest is taken, its findings are set aside, and the search goes
+on. What is left has no common cause. No pattern names a member or stands for fewer than `_LEAST_EXCESS` findings.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from math import prod, sqrt
 
 from memsync_assets.mart.engine import Mart
+from memsync_assets.parity.reconciliations import owner_of
+from memsync_assets.parity.traits import CHANGE, Segment, TraitReader, Traits
+from memsync_assets.settings import Kind, Settings
 
 _LEAST_EXCESS = 5
 _LEAST_LIFT = 2.0
+#: A trait that a larger share of the members has says nothing and is not named, not even beside others.
+_MOST_COMMON = 0.5
 #: Standard deviations of a count by chance (Poisson): many patterns are tried, so few would be too few.
 _LEAST_DEVIATIONS = 4.0
-#: A further attribute is worth a tenth: it is named when it holds for nearly all of the findings.
-_WORTH_OF_ATTRIBUTE = 0.1
+#: A further trait is worth a tenth: it is named when it holds for nearly all of the findings. The load takes a tenth
+#: away: when most findings were first seen is told of every cause.
+_WORTH_OF_TRAIT = 0.1
 _CAUSES_OF_KIND = 5
 
-_FINDINGS = """
-WITH plans AS (
-    SELECT
-        c.downstream_system,
-        c.source_system,
-        c.member_id,
-        MIN(CASE WHEN c.in_source = 1 THEN c.plan_code END) AS source_plan,
-        MIN(CASE WHEN c.in_downstream = 1 THEN c.plan_code END) AS downstream_plan
-    FROM discrepancy_cells AS c
-    WHERE c.reconciliation = @reconciliation AND c.as_of = @as_of AND c.in_flight = 'N'
-    GROUP BY c.downstream_system, c.source_system, c.member_id
-),
-
-changes AS (
-    SELECT
-        m.source_system,
-        m.member_id,
-        MAX(m.changed_at) AS changed_at
-    FROM source_members AS m
-    INNER JOIN (SELECT DISTINCT p.source_system, p.member_id FROM plans AS p) AS w
-        ON m.source_system = w.source_system AND m.member_id = w.member_id
-    GROUP BY m.source_system, m.member_id
-)
-
-SELECT
-    d.downstream_system,
-    d.kind,
-    d.source_system,
-    d.source_group_id,
-    d.downstream_group_id,
-    d.source_state_code,
-    d.downstream_state_code,
-    p.source_plan,
-    p.downstream_plan,
-    CAST(g.changed_at AS DATE) AS changed_on
-FROM discrepancies AS d
-LEFT OUTER JOIN plans AS p
-    ON
-        d.downstream_system = p.downstream_system
-        AND d.source_system = p.source_system
-        AND d.member_id = p.member_id
-LEFT OUTER JOIN changes AS g ON d.source_system = g.source_system AND d.member_id = g.member_id
-WHERE d.reconciliation = @reconciliation AND d.as_of = @as_of AND d.in_flight = 'N'
-"""
-_SEGMENTS = """
-SELECT
-    m.source_system,
-    m.group_id,
-    m.state_code,
-    m.plan_code,
-    CAST(m.changed_at AS DATE) AS changed_on,
-    COUNT(*) AS members
-FROM source_members AS m
-INNER JOIN reconciliation_scope AS s ON m.source_system = s.source_system AND m.group_id = s.group_id
-WHERE
-    s.reconciliation = @reconciliation
-    AND s.as_of = @as_of
-    AND m.effective_date <= @as_of
-    AND (m.termination_date IS NULL OR m.termination_date > @as_of)
-GROUP BY m.source_system, m.group_id, m.state_code, m.plan_code, CAST(m.changed_at AS DATE)
-"""
-
-
-@dataclass(frozen=True)
-class Traits:
-    """What a finding may have in common with others. A group is `source_system group_id`; changes read `A > B`."""
-
-    source_system: str
-    group: str
-    state: str
-    plan: str
-    changed_on: str
-
-
-_ATTRIBUTES = tuple(f.name for f in fields(Traits))
-#: What is searched for, as attributes that go together.
+#: What is searched for, as traits that go together.
 _PATTERNS = (
     ("source_system",),
     ("group",),
     ("state",),
     ("plan",),
     ("changed_on",),
+    ("first_seen",),
     ("group", "plan"),
     ("group", "state"),
     ("group", "changed_on"),
     ("plan", "changed_on"),
     ("source_system", "changed_on"),
+    ("source_system", "first_seen"),
     ("group", "plan", "changed_on"),
 )
 Pattern = tuple[tuple[str, str], ...]
-Shares = Mapping[str, Mapping[str, float]]
+#: Traits of a member at one time: how often they go together is counted, not guessed.
+_STANDING = ("source_system", "group", "state", "plan")
+
+_TRAIT_WORDS = {
+    "source_system": "source",
+    "changed_on": "changed on",
+    "first_seen": "first seen with the load of",
+}
+_KIND_WORDS = {
+    "missing": "are missing in {system}",
+    "extra": "are in {system} and not in the source",
+    "duplicate": "are in {system} more than once",
+    "wrong_group": "are in another group in {system}",
+    "wrong_state": "are in another state in {system}",
+    "wrong_plan": "have another plan in {system}",
+    "stale_dates": "have other dates in {system}",
+}
+#: What a finding of a kind adds to downstream less source.
+_VARIANCE = {"missing": -1, "extra": 1}
 
 
 @dataclass(frozen=True)
 class Cause:
-    """What findings of a kind have in common. An empty pattern: nothing that stands out."""
+    """What findings of a kind have in common. An empty pattern: nothing that stands out.
+
+    Attributes:
+        share: of all findings of the reconciliation that are not in flight.
+        owner: who works the kind off.
+        counted: members or subscribers.
+        population: members in the source that have the pattern, wrong or not; None: none can be told.
+        since: the as-of date of the load that most of the findings were first seen with; None: not followed yet, or no
+            pattern.
+    """
 
     downstream_system: str
-    kind: str
+    kind: Kind
     pattern: Pattern
     findings: int
     share: float
+    owner: str = ""
+    counted: str = "members"
+    population: int | None = None
+    since: date | None = None
+
+    @property
+    def variance(self) -> int:
+        """What the findings add to downstream less source, over all cells: the net part."""
+        return _VARIANCE.get(self.kind, 0) * self.findings
 
     @property
     def text(self) -> str:
-        """In words, e.g. `group heritage_tx HT-0088, plan PPO > HMO, changed 2026-11-15`."""
-        words = {"source_system": "source", "changed_on": "changed on"}
-        return ", ".join(f"{words.get(name, name)} {value}" for name, value in self.pattern) or "no common cause"
+        """A sentence, e.g. `group heritage_tx HT-0088, plan HMO, changed on 2026-11-15: all 212 members have another
+        plan in claims: plan PPO`."""
+        if not self.pattern:
+            return "no common cause"
+        what = f"{self._how_many} {_KIND_WORDS[self.kind].format(system=self.downstream_system)}"
+        parts = [(name, *value.partition(CHANGE)) for name, value in self.pattern]
+        lead = ", ".join(f"{_TRAIT_WORDS.get(name, name)} {before}" for name, before, _, _ in parts)
+        instead = ", ".join(f"{_TRAIT_WORDS.get(name, name)} {after}" for name, _, _, after in parts if after)
+        return f"{lead}: {what}" + (f": {instead}" if instead else "")
+
+    @property
+    def _how_many(self) -> str:
+        if not self.population:
+            return f"{self.findings:,} {self.counted}"
+        if self.findings >= self.population:
+            return f"all {self.findings:,} {self.counted}"
+        return f"{self.findings:,} of {self.population:,} {self.counted}"
 
 
-def likely_causes(mart: Mart, reconciliation: str, as_of: date) -> list[Cause]:
-    """The likely causes of the findings that are not in flight, the largest first."""
-    parameters = {"reconciliation": reconciliation, "as_of": as_of}
-    by_kind: dict[tuple[str, str], list[Traits]] = defaultdict(list)
-    for row in mart.fetch(_FINDINGS, parameters).to_pylist():
-        by_kind[row["downstream_system"], row["kind"]].append(_traits(row))
-    if not by_kind:
-        return []
-    shares = _shares(mart.fetch(_SEGMENTS, parameters).to_pylist())
-    found = [cause for (system, kind), traits in by_kind.items() for cause in causes_of(system, kind, traits, shares)]
-    return sorted(found, key=lambda cause: (-cause.findings, cause.downstream_system, cause.kind, cause.pattern))
-
-
-def causes_of(downstream_system: str, kind: str, findings: Sequence[Traits], shares: Shares) -> list[Cause]:
-    """The causes of one kind; their findings add up to those given.
+class Commonness:
+    """How many findings chance would give a pattern.
 
     Args:
-        shares: for each attribute and value its share of the members in scope.
+        segments: the members in scope.
+        changes: their rows by the day on which the source changed them.
     """
-    left = list(findings)
-    causes: list[Cause] = []
-    while len(causes) < _CAUSES_OF_KIND and (pattern := _strongest(left, shares)):
+
+    def __init__(self, segments: Iterable[Segment], changes: Mapping[str, int]) -> None:
+        self._together: Counter[tuple[tuple[str, str], ...]] = Counter()
+        standing = [names for names in _PATTERNS if set(names) <= set(_STANDING)]
+        self._members = 0
+        for segment in segments:
+            self._members += segment.members
+            for names in standing:
+                self._together[tuple((name, getattr(segment, name)) for name in names)] += segment.members
+        rows = sum(changes.values())
+        self._changed = {day: count / rows for day, count in changes.items()}
+
+    def chance(self, pattern: Pattern, usual: Mapping[str, float]) -> float:
+        """The share of findings that would have a pattern if values fell by chance.
+
+        Args:
+            usual: for each load, the share of findings that usually comes with one.
+        """
+        together = tuple((name, value) for name, value in pattern if _stands(name, value))
+        others = (self._other(name, value, usual) for name, value in pattern if not _stands(name, value))
+        return prod(others, start=self._share(together) if together else 1.0)
+
+    def share(self, name: str, value: str, usual: Mapping[str, float]) -> float:
+        """How common one value is by itself. A change is not: it is what went wrong."""
+        return 0.0 if CHANGE in value else self.chance(((name, value),), usual)
+
+    def _other(self, name: str, value: str, usual: Mapping[str, float]) -> float:
+        if name == "changed_on":
+            return self._changed.get(value, 0.0)
+        if name == "first_seen":
+            return usual.get(value, 1.0)
+        before, _, after = value.partition(CHANGE)
+        system = f"{before.split(' ')[0]} " if name == "group" else ""
+        kept = self._share(((name, before),))
+        return kept * self._share(((name, system + after),)) / (1 - kept) if kept < 1 else 0.0
+
+    def _share(self, values: Pattern) -> float:
+        return self._together[values] / self._members if self._members else 0.0
+
+
+def _stands(name: str, value: str) -> bool:
+    return name in _STANDING and CHANGE not in value
+
+
+def likely_causes(mart: Mart, settings: Settings, reconciliation: str, as_of: date) -> list[Cause]:
+    """The likely causes of the findings that are not in flight: those first that explain most of them."""
+    block = settings.reconciliations[reconciliation]
+    reader = TraitReader(mart, reconciliation, as_of, block.counted, settings.calendar.time_zone)
+    by_place = reader.findings()
+    if not by_place:
+        return []
+    segments = cache(reader.segments)
+    commonness, usual = Commonness(segments(""), reader.changes()), reader.usual_openings()
+    everything = sum(findings.total() for findings in by_place.values())
+    causes = []
+    for (system, kind), findings in by_place.items():
+        for pattern, explained in search(findings, commonness, usual.get((system, kind), {})):
+            count = explained.total()
+            causes.append(
+                Cause(
+                    downstream_system=system,
+                    kind=kind,
+                    pattern=pattern,
+                    findings=count,
+                    share=count / everything,
+                    owner=owner_of(block, kind),
+                    counted=block.counted,
+                    population=_population(kind, pattern, segments),
+                    since=_since(explained) if pattern else None,
+                )
+            )
+    return sorted(causes, key=_rank)
+
+
+def _rank(cause: Cause) -> tuple[bool, int, str, str]:
+    return not cause.pattern, -cause.findings, cause.downstream_system, cause.kind
+
+
+def search(
+    findings: Counter[Traits], commonness: Commonness, usual: Mapping[str, float]
+) -> list[tuple[Pattern, Counter[Traits]]]:
+    """The patterns of one kind with the findings that each explains; they add up to those given.
+
+    Args:
+        findings: how many there are with the same traits.
+        commonness: how common each trait is.
+        usual: how many findings usually come with each load. A load that is not there is never a cause.
+    """
+    left = findings
+    found: list[tuple[Pattern, Counter[Traits]]] = []
+    while len(found) < _CAUSES_OF_KIND and (pattern := _strongest(left, commonness, usual)):
         explained, left = _split(left, pattern)
-        causes.append(Cause(downstream_system, kind, pattern, explained, explained / len(findings)))
-    if left:
-        causes.append(Cause(downstream_system, kind, (), len(left), len(left) / len(findings)))
-    return causes
+        found.append((pattern, explained))
+    return [*found, ((), left)] if left else found
 
 
-def _strongest(findings: Sequence[Traits], shares: Shares) -> Pattern | None:
+def _strongest(findings: Counter[Traits], commonness: Commonness, usual: Mapping[str, float]) -> Pattern | None:
     best, best_score = None, 0.0
-    for attributes in _PATTERNS:
-        counted = Counter(tuple(getattr(finding, name) for name in attributes) for finding in findings)
+    total = findings.total()
+    usual_share = {day: min(1.0, count / total) for day, count in usual.items()} if total else {}
+    for names in _PATTERNS:
+        counted: Counter[tuple[str, ...]] = Counter()
+        for traits, count in findings.items():
+            counted[tuple(getattr(traits, name) for name in names)] += count
+        worth = 1 + _WORTH_OF_TRAIT * sum(-1 if name == "first_seen" else 1 for name in names)
         for values, count in counted.items():
-            if "" in values:
+            pattern = tuple(zip(names, values, strict=True))
+            if "" in values or count < _LEAST_EXCESS:
                 continue
-            pattern = tuple(zip(attributes, values, strict=True))
-            expected = len(findings) * _chance(pattern, shares)
-            excess = count - expected
-            if excess < max(_LEAST_EXCESS, _LEAST_DEVIATIONS * sqrt(expected)) or count < _LEAST_LIFT * expected:
+            if any(commonness.share(name, value, usual_share) > _MOST_COMMON for name, value in pattern):
                 continue
-            score = excess * (1 + _WORTH_OF_ATTRIBUTE * len(attributes))
+            expected = total * commonness.chance(pattern, usual_share)
+            if count < _LEAST_LIFT * expected:
+                continue
+            if count - expected < max(_LEAST_EXCESS, _LEAST_DEVIATIONS * sqrt(expected)):
+                continue
+            score = (count - expected) * worth
             if score > best_score:
                 best, best_score = pattern, score
     return best
 
 
-def _chance(pattern: Pattern, shares: Shares) -> float:
-    """The share of findings that would have a pattern if its attributes were independent and values fell by chance."""
-    return prod(_chance_of(value, shares.get(name, {})) for name, value in pattern)
+def _split(findings: Counter[Traits], pattern: Pattern) -> tuple[Counter[Traits], Counter[Traits]]:
+    explained: Counter[Traits] = Counter()
+    rest: Counter[Traits] = Counter()
+    for traits, count in findings.items():
+        side = explained if all(getattr(traits, name) == value for name, value in pattern) else rest
+        side[traits] = count
+    return explained, rest
 
 
-def _chance_of(value: str, shares: Mapping[str, float]) -> float:
-    """Of a change `A > B`: that a member has A, and, not keeping it, falls to B."""
-    before, changed, after = value.partition(" > ")
-    share = shares.get(before, 0.0)
-    if not changed or share >= 1:
-        return share if not changed else 0.0
-    return share * shares.get(after, 0.0) / (1 - share)
+def _population(kind: Kind, pattern: Pattern, segments: Callable[[str], Iterable[Segment]]) -> int | None:
+    """How many members the source has with a pattern, where those with findings are a part of them."""
+    wanted = {name: value.partition(CHANGE)[0] for name, value in pattern}
+    if not wanted or "first_seen" in wanted or kind in ("extra", "duplicate"):
+        return None
+    of_day = segments(wanted.pop("changed_on", ""))
+    return sum(one.members for one in of_day if all(getattr(one, name) == value for name, value in wanted.items()))
 
 
-def _split(findings: Sequence[Traits], pattern: Pattern) -> tuple[int, list[Traits]]:
-    rest = [finding for finding in findings if any(getattr(finding, name) != value for name, value in pattern)]
-    return len(findings) - len(rest), rest
-
-
-def _traits(row: Mapping[str, object]) -> Traits:
-    system = str(row["source_system"])
-    group = _change(row["source_group_id"], row["downstream_group_id"])
-    return Traits(
-        source_system=system,
-        group=f"{system} {group}",
-        state=_change(row["source_state_code"], row["downstream_state_code"]),
-        plan=_change(row["source_plan"], row["downstream_plan"]),
-        changed_on=str(row["changed_on"] or ""),
-    )
-
-
-def _change(source: object, downstream: object) -> str:
-    if source is None or downstream is None or source == downstream:
-        return str(source if source is not None else downstream if downstream is not None else "")
-    return f"{source} > {downstream}"
-
-
-def _shares(segments: Iterable[Mapping[str, object]]) -> Shares:
-    members: dict[str, Counter[str]] = {name: Counter() for name in _ATTRIBUTES}
-    total = 0
-    for row in segments:
-        count = int(str(row["members"]))
-        total += count
-        system = str(row["source_system"])
-        values = (system, f"{system} {row['group_id']}", row["state_code"], row["plan_code"], row["changed_on"])
-        for name, value in zip(_ATTRIBUTES, values, strict=True):
-            members[name][str(value or "")] += count
-    return {name: {value: count / total for value, count in of.items()} for name, of in members.items()}
+def _since(explained: Mapping[Traits, int]) -> date | None:
+    days: Counter[str] = Counter()
+    for traits, count in explained.items():
+        days[traits.first_seen] += count
+    day = min(days, key=lambda each: (-days[each], each))
+    return date.fromisoformat(day) if day else None

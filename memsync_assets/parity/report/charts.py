@@ -41,7 +41,8 @@ def line_chart(labels: Sequence[str], lines: Sequence[Line], title: str) -> str:
         parts.append(f'<text x="{_LEFT - 6}" y="{at + 4:.1f}" text-anchor="end">{round(top * share):,}</text>')
     every = max(1, len(labels) // 8 + (len(labels) % 8 > 0))
     for place, label in enumerate(labels):
-        if place % every == 0 or place == len(labels) - 1:
+        last = len(labels) - 1
+        if place == last or (place % every == 0 and last - place >= every):
             parts.append(f'<text x="{x(place):.1f}" y="{_HEIGHT - 8}" text-anchor="middle">{escape(label)}</text>')
     ends = _apart([y(line.values[-1]) if line.values and line.values[-1] is not None else None for line in lines])
     for number, line in enumerate(lines):
@@ -55,6 +56,19 @@ def line_chart(labels: Sequence[str], lines: Sequence[Line], title: str) -> str:
             name = f"{escape(line.name)} {line.values[-1]:,}"
             parts.append(f'<text x="{_WIDTH - _RIGHT + 8}" y="{end + 4:.1f}" fill="{colour}">{name}</text>')
     return "".join([*parts, "</svg>"])
+
+
+def sparkline(values: Sequence[int | None], text: str) -> str:
+    """The course of a figure, from zero, without axes; its last value is marked."""
+    top = max((value for value in values if value is not None), default=0) or 1
+    step = 100 / max(1, len(values) - 1)
+    points = [(place * step, 18 - 16 * value / top) for place, value in enumerate(values) if value is not None]
+    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    end = f'<circle cx="{points[-1][0]:.1f}" cy="{points[-1][1]:.1f}" r="2.5" fill="#C55A11"/>' if points else ""
+    return (
+        f'<svg class="spark" viewBox="-3 -1 106 22" role="img" aria-label="{escape(text)}">'
+        f'<polyline points="{path}" fill="none" stroke="#1F3864" stroke-width="1.5"/>{end}</svg>'
+    )
 
 
 def share_bar(share: float, text: str) -> str:

@@ -1,12 +1,13 @@
 """The figures of a report, read from the mart; workbook and page show the same ones.
 
-Everything but `members` holds counts. Reads only: nothing here decides what a discrepancy is.
+Figures hold counts; what `read_findings` gives is members' data. Reads only: nothing here decides what a discrepancy
+is.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -14,15 +15,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from memsync_assets.mart.engine import Mart
+from memsync_assets.mart.engine import Mart, Parameters
 from memsync_assets.parity.calendar import BusinessCalendar
 from memsync_assets.parity.causes import Cause, likely_causes
 from memsync_assets.settings import Settings
 
 #: As-of dates that a trend goes back.
 TREND_DATES = 12
-#: Rows of members' detail in a workbook; the rest is in the mart, and the workbook says so.
-DETAIL_ROWS = 100_000
 
 _LOADS = """
 SELECT l.role, l.system, l.load_id, l.kind, l.as_of, l.cutoff_at, l.applied_at
@@ -36,7 +35,8 @@ SELECT
     c.downstream_count, c.variance, c.variance_pct, c.in_flight, c.findings, c.status
 FROM membership_counts AS c
 WHERE c.reconciliation = @reconciliation AND c.as_of = @as_of
-ORDER BY c.level, c.downstream_system, c.source_system, c.group_id, c.state_code, c.plan_code
+ORDER BY
+    c.level, c.findings DESC, c.downstream_system, c.source_system, c.group_id, c.state_code, c.plan_code
 """
 _GROUP_NAMES = """
 SELECT g.source_system, g.group_id, g.group_name
@@ -95,8 +95,16 @@ SELECT d.kind, d.system, d.source_system, d.group_id, d.members_before, d.member
 FROM membership_drift AS d
 WHERE d.reconciliation = @reconciliation AND d.as_of = @as_of
 """
-_DETAIL = f"""
-SELECT TOP ({DETAIL_ROWS})
+_PLACES = """
+SELECT d.downstream_system, d.source_system, COALESCE(d.source_group_id, d.downstream_group_id) AS group_id,
+    COUNT(*) AS findings
+FROM discrepancies AS d
+WHERE d.reconciliation = @reconciliation AND d.as_of = @as_of
+GROUP BY d.downstream_system, d.source_system, COALESCE(d.source_group_id, d.downstream_group_id)
+ORDER BY d.downstream_system, d.source_system, COALESCE(d.source_group_id, d.downstream_group_id)
+"""
+_FINDINGS = """
+SELECT
     d.downstream_system, d.kind, d.source_system, d.member_id, d.source_group_id, d.downstream_group_id,
     d.source_state_code, d.downstream_state_code, d.in_flight, l.status, l.owner,
     COALESCE(l.reopened_on, l.opened_on) AS open_since, l.due_on
@@ -108,11 +116,18 @@ LEFT OUTER JOIN discrepancy_ledger AS l
         AND d.source_system = l.source_system
         AND d.member_id = l.member_id
         AND d.kind = l.kind
-WHERE d.reconciliation = @reconciliation AND d.as_of = @as_of
-ORDER BY d.downstream_system, d.source_system, d.source_group_id, d.kind, d.member_id
-"""  # noqa: S608 - a number of ours
+WHERE
+    d.reconciliation = @reconciliation
+    AND d.as_of = @as_of
+    AND d.downstream_system = @downstream_system
+    AND d.source_system = @source_system
+ORDER BY COALESCE(d.source_group_id, d.downstream_group_id), d.kind, d.member_id
+"""
 
 Row = Mapping[str, Any]
+#: Downstream system, level, source system, group, state and plan.
+Cell = tuple[str | None, ...]
+_CELL = ("downstream_system", "level", "source_system", "group_id", "state_code", "plan_code")
 
 
 @dataclass(frozen=True)
@@ -144,34 +159,71 @@ class Total:
 
 
 @dataclass(frozen=True)
+class LevelTotal:
+    """The cells of one level of a downstream system.
+
+    Attributes:
+        net: variance, summed over cells without regard to its sign: what cancels out within a cell is not in it.
+        gross: members with a finding, summed over cells: nothing cancels out.
+    """
+
+    level: str
+    downstream_system: str
+    cells: int
+    within_tolerance: int
+    beyond_tolerance: int
+    net: int
+    gross: int
+
+
+@dataclass(frozen=True)
 class Figures:
     """A report's figures for one reconciliation and as-of date.
 
     Attributes:
-        counts: rows of membership_counts with the group's name.
+        counted: what the counts are of: members or subscribers.
+        dates: the as-of dates of the trend, the last one is the report's.
+        counts: rows of membership_counts with the group's name; in each level those first that have most findings.
+        history: for each cell that had findings on one of `dates`, how many on each; None: not compared.
         drift: rows of membership_drift, the watch list last and strongest first.
         ageing: open discrepancies by owner, downstream system, kind and day of opening, with `days_left`.
-        members: the findings by member: protected health information.
-        members_found: how many findings there are; `members` holds at most DETAIL_ROWS of them.
+        places: how many findings there are, in flight or not, by downstream system, source system and group, in the
+            order of `read_findings`.
     """
 
     reconciliation: str
     description: str
+    counted: str
     as_of: date
     loads: list[Row]
     totals: list[Total]
+    dates: list[date]
     counts: list[Row]
+    history: Mapping[Cell, tuple[int | None, ...]]
     kinds: list[Row]
     causes: list[Cause]
     ageing: list[Row]
     trend: list[Row]
     drift: list[Row]
-    members: pa.Table
-    members_found: int
+    places: list[Row]
 
     def level(self, level: str) -> list[Row]:
         """The counts of one level."""
         return [row for row in self.counts if row["level"] == level]
+
+    def of_cell(self, row: Row) -> tuple[int | None, ...]:
+        """The findings of a row of `counts` on each of `dates`; empty: there were none."""
+        return self.history.get(_cell(row), ())
+
+    @property
+    def findings(self) -> int:
+        """Members with a finding that is not in flight, over all downstream systems."""
+        return sum(total.findings for total in self.totals)
+
+    @property
+    def rows(self) -> int:
+        """The rows of `read_findings`: one for each member and kind, in flight or not."""
+        return sum(row["findings"] for row in self.kinds)
 
     @property
     def found(self) -> Counter[tuple[str, str]]:
@@ -191,6 +243,32 @@ class Figures:
         """The levels that are counted, from the coarsest."""
         return list(dict.fromkeys(sorted((row["level"] for row in self.counts), key=_depth)))
 
+    @property
+    def level_totals(self) -> list[LevelTotal]:
+        """Every level of every downstream system."""
+        return [
+            _level_total(level, total.downstream_system, self.level(level))
+            for level in self.levels
+            for total in self.totals
+        ]
+
+
+def _level_total(level: str, system: str, rows: list[Row]) -> LevelTotal:
+    of_system = [row for row in rows if row["downstream_system"] == system]
+    return LevelTotal(
+        level,
+        system,
+        cells=len(of_system),
+        within_tolerance=sum(row["status"] == "within_tolerance" for row in of_system),
+        beyond_tolerance=sum(row["status"] == "beyond_tolerance" for row in of_system),
+        net=sum(abs(row["variance"]) for row in of_system),
+        gross=sum(row["findings"] for row in of_system),
+    )
+
+
+def _cell(row: Row) -> Cell:
+    return tuple(row[name] for name in _CELL)
+
 
 def _plain(row: Row) -> Row:
     """Engines give sums of whole numbers as decimals."""
@@ -208,11 +286,12 @@ def _depth(level: str) -> int:
 
 def read_figures(mart: Mart, settings: Settings, reconciliation: str, as_of: date) -> Figures:
     """Read a report's figures."""
-    parameters = {"reconciliation": reconciliation, "as_of": as_of}
+    parameters: dict[str, object] = {"reconciliation": reconciliation, "as_of": as_of}
 
     def rows(sql: str) -> list[Row]:
         return [_plain(row) for row in mart.fetch(sql, parameters).to_pylist()]
 
+    block = settings.reconciliations[reconciliation]
     names = {(row["source_system"], row["group_id"]): row["group_name"] for row in rows(_GROUP_NAMES)}
     counts: list[Row] = [
         {**row, "group_name": names.get((row["source_system"], row["group_id"]))} for row in rows(_COUNTS)
@@ -220,23 +299,52 @@ def read_figures(mart: Mart, settings: Settings, reconciliation: str, as_of: dat
     calendar = BusinessCalendar.of(settings.calendar)
     ageing: list[Row] = [{**row, "days_left": calendar.days_left(as_of, row["due_on"])} for row in rows(_AGEING)]
     trend = rows(_TREND)
-    shown = sorted({row["as_of"] for row in trend})[-TREND_DATES:]
-    kinds = rows(_KINDS)
+    dates = sorted({row["as_of"] for row in trend})[-TREND_DATES:]
     return Figures(
         reconciliation=reconciliation,
-        description=settings.reconciliations[reconciliation].description,
+        description=block.description,
+        counted=block.counted,
         as_of=as_of,
         loads=rows(_LOADS),
         totals=_totals(counts, rows(_LEDGER_TOTALS)),
+        dates=dates,
         counts=counts,
-        kinds=kinds,
-        causes=likely_causes(mart, reconciliation, as_of),
+        history=_read_history(mart, parameters, dates),
+        kinds=rows(_KINDS),
+        causes=likely_causes(mart, settings, reconciliation, as_of),
         ageing=ageing,
-        trend=[row for row in trend if row["as_of"] in shown],
+        trend=[row for row in trend if row["as_of"] in dates],
         drift=sorted(rows(_DRIFT), key=_oddity),
-        members=mart.fetch(_DETAIL, parameters),
-        members_found=sum(row["findings"] for row in kinds),
+        places=rows(_PLACES),
     )
+
+
+def read_findings(mart: Mart, figures: Figures) -> Iterator[pa.Table]:
+    """The findings by member, in flight or not, a table for each pair of systems: protected health information."""
+    pairs = dict.fromkeys((place["downstream_system"], place["source_system"]) for place in figures.places)
+    for downstream_system, source_system in pairs:
+        parameters: dict[str, object] = {
+            "reconciliation": figures.reconciliation,
+            "as_of": figures.as_of,
+            "downstream_system": downstream_system,
+            "source_system": source_system,
+        }
+        yield mart.fetch(_FINDINGS, parameters)
+
+
+def _read_history(mart: Mart, parameters: Parameters, dates: list[date]) -> dict[Cell, tuple[int | None, ...]]:
+    if not dates:
+        return {}
+    days = {f"day{number}": day for number, day in enumerate(dates)}
+    cells = ", ".join(f"c.{name}" for name in _CELL)
+    counted = ", ".join(f"SUM(CASE WHEN c.as_of = @{day} THEN c.findings END) AS {day}" for day in days)
+    sql = (
+        f"SELECT {cells}, {counted} FROM membership_counts AS c"  # noqa: S608 - names of ours
+        f" WHERE c.reconciliation = @reconciliation AND c.as_of BETWEEN @day0 AND @as_of"
+        f" GROUP BY {cells} HAVING SUM(c.findings) > 0"
+    )
+    rows = [_plain(row) for row in mart.fetch(sql, {**parameters, **days}).to_pylist()]
+    return {_cell(row): tuple(row[day] for day in days) for row in rows}
 
 
 def _totals(counts: list[Row], ledger: list[Row]) -> list[Total]:

@@ -8,12 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from memsync_assets.parity.report.charts import Line, line_chart, share_bar
-from memsync_assets.parity.report.definitions import DEFINITIONS
-from memsync_assets.parity.report.figures import Figures, Row, Total
+from memsync_assets.parity.report.answers import answers, causes, headline
+from memsync_assets.parity.report.charts import Line, line_chart, share_bar, sparkline
+from memsync_assets.parity.report.definitions import definitions, next_step
+from memsync_assets.parity.report.figures import Figures, Row
 
 #: Rows of the lists of the page; the workbook has all.
 _WORST_CELLS = 15
@@ -47,44 +49,45 @@ def render_page(figures: Figures, workbook: str) -> str:
         lstrip_blocks=True,
     )
     environment.filters["signed"] = lambda value: f"{value:+,}" if value else "0"
-    causes = [cause for cause in figures.causes if cause.pattern]
+    found = causes(figures)
+    drift = _drift_lines(figures.drift)
     return environment.get_template("page.html.j2").render(
         figures=figures,
         workbook=workbook,
-        headline=_headline(figures.totals),
-        worst=_worst(figures),
-        worst_bar=lambda row: share_bar(_share(row), f"{row['findings']} members"),
-        causes=causes[:_CAUSES],
-        more_causes=max(0, len(causes) - _CAUSES),
+        headline=headline(figures),
+        answers=answers(figures),
+        worst=[row for row in figures.level("group") if row["findings"]][:_WORST_CELLS],
+        bar=lambda row: share_bar(_share(row), f"{row['findings']} {figures.counted}"),
+        course=lambda row: sparkline(figures.of_cell(row), "findings with the last loads"),
+        causes=found[:_CAUSES],
+        next_step=next_step,
+        explained=sum(cause.share for cause in found[:_CAUSES]),
+        more_causes=max(0, len(found) - _CAUSES),
         scattered=sum(cause.findings for cause in figures.causes if not cause.pattern),
         owners=_owners(figures.ageing),
         kinds=figures.found_kinds,
         found=figures.found,
         trend=trend_chart(figures),
-        drift=figures.drift[:_DRIFT],
-        more_drift=max(0, len(figures.drift) - _DRIFT),
-        definitions=DEFINITIONS,
+        drift=drift[:_DRIFT],
+        more_drift=max(0, len(drift) - _DRIFT),
+        definitions=definitions(figures.counted),
     )
 
 
-def _headline(totals: list[Total]) -> str:
-    wrong = [total for total in totals if total.findings]
-    if not totals:
-        return "No downstream system has delivered a load yet."
-    if not wrong:
-        return f"All {len(totals)} downstream systems agree with the source systems."
-    worst = max(wrong, key=lambda total: total.findings)
-    overdue = sum(total.overdue for total in totals)
-    late = f" {overdue:,} discrepancies are overdue." if overdue else " No discrepancy is overdue."
-    return (
-        f"{len(wrong)} of {len(totals)} downstream systems differ; {worst.downstream_system} most, "
-        f"in {worst.findings:,} of {worst.source_count:,} members.{late}"
-    )
-
-
-def _worst(figures: Figures) -> list[Row]:
-    groups = [row for row in figures.level("group") if row["findings"]]
-    return sorted(groups, key=lambda row: (-row["findings"], row["source_system"], row["group_id"]))[:_WORST_CELLS]
+def _drift_lines(drift: list[Row]) -> list[Row]:
+    """One line for each kind and group, or system, with all systems that show it; the source's counts if it does."""
+    lines: dict[tuple[Any, ...], list[Row]] = {}
+    for row in drift:
+        of_group = (row["source_system"], row["group_id"]) if row["group_id"] else (row["system"],)
+        lines.setdefault((row["kind"], *of_group), []).append(row)
+    return [
+        {
+            **min(rows, key=lambda row: row["system"] != row["source_system"]),
+            "system": ", ".join(row["system"] for row in rows),
+            "score": max((row["score"] for row in rows if row["score"] is not None), default=None),
+        }
+        for rows in lines.values()
+    ]
 
 
 def _share(row: Row) -> float:
@@ -110,11 +113,13 @@ def _owners(ageing: list[Row]) -> list[_Owner]:
 
 
 def trend_chart(figures: Figures) -> str:
-    """Members with findings by as-of date, a line for each downstream system, as SVG."""
+    """Members or subscribers with findings by as-of date, a line for each downstream system, as SVG."""
     dates = sorted({row["as_of"] for row in figures.trend})
     found = {(row["downstream_system"], row["as_of"]): row["findings"] for row in figures.trend}
     lines = [
         Line(total.downstream_system, tuple(found.get((total.downstream_system, day)) for day in dates))
         for total in figures.totals
     ]
-    return line_chart([day.isoformat() for day in dates], lines, "Members with findings by as-of date")
+    return line_chart(
+        [day.isoformat() for day in dates], lines, f"{figures.counted.capitalize()} with findings by as-of date"
+    )

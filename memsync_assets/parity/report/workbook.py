@@ -1,4 +1,4 @@
-"""The Excel workbook of a report: summary, levels, causes, work list, members, definitions.
+"""The Excel workbook of a report: summary, levels, causes, drift, work list, members, definitions.
 
 Formulas carry their value, so that a viewer that does not calculate shows it too. Text is written as text: a cell that
 begins with = + - or @ is never a formula. Nothing is computed here that `figures` does not know.
@@ -6,32 +6,35 @@ begins with = + - or @ is never a formula. Nothing is computed here that `figure
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import xlsxwriter
 from xlsxwriter.format import Format
 from xlsxwriter.utility import xl_rowcol_to_cell
 from xlsxwriter.worksheet import Worksheet
 
-from memsync_assets.parity.report.definitions import DEFINITIONS
-from memsync_assets.parity.report.figures import Figures, Row
+from memsync_assets.parity.report.answers import answers, headline
+from memsync_assets.parity.report.definitions import definitions, next_step
+from memsync_assets.parity.report.figures import Figures, Row, Total
 
 _STATUS = {"beyond_tolerance": "bad", "within_tolerance": "warn", "match": "good"}
 _COLOURS = {"bad": "#F8D7DA", "warn": "#FFF3CD", "good": "#D9EAD3"}
 _STYLES: dict[str, dict[str, object]] = {
-    "text": {"num_format": "@"},
+    "text": {"num_format": "@", "indent": 1},
     "count": {"num_format": "#,##0"},
     "signed": {"num_format": "+#,##0;-#,##0;0"},
     "percent": {"num_format": "+0.00%;-0.00%;0.00%"},
     "share": {"num_format": "0.00%"},
-    "date": {"num_format": "yyyy-mm-dd", "align": "left"},
+    "date": {"num_format": "yyyy-mm-dd", "align": "left", "indent": 1},
     "times": {"num_format": "0.0"},
-    "moment": {"num_format": "yyyy-mm-dd hh:mm", "align": "left"},
-    "head": {"bold": True, "bg_color": "#1F3864", "font_color": "#FFFFFF", "text_wrap": True},
+    "moment": {"num_format": "yyyy-mm-dd hh:mm", "align": "left", "indent": 1},
+    "head": {"bold": True, "bg_color": "#1F3864", "font_color": "#FFFFFF", "text_wrap": True, "indent": 1},
     "number_head": {
         "bold": True,
         "bg_color": "#1F3864",
@@ -43,7 +46,11 @@ _STYLES: dict[str, dict[str, object]] = {
     "section": {"bold": True, "font_size": 12},
     "note": {"italic": True, "font_color": "#595959"},
     "wrapped": {"text_wrap": True, "valign": "top"},
+    "question": {"bold": True, "valign": "top", "indent": 1},
+    "headline": {"font_size": 12},
 }
+#: A sheet of Excel has 1,048,576 rows: its head, the findings, and a line that says where the others are.
+MEMBER_ROWS = 1_048_574
 #: Open discrepancies with this many business days left or fewer are marked.
 _SOON = 2
 
@@ -60,6 +67,7 @@ class _Book:
 
     def __init__(self, path: Path, figures: Figures) -> None:
         self.figures = figures
+        self.members = figures.counted.capitalize()
         # Rows are written in order and leave memory at once. Values that look like formulas or links stay text.
         options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
         self.book = xlsxwriter.Workbook(path, {**options, "default_date_format": "yyyy-mm-dd"})
@@ -78,8 +86,9 @@ class _Book:
         return sheet
 
     def head(self, sheet: Worksheet, row: int, columns: Sequence[_Column]) -> None:
+        sheet.set_row(row, 30)
         for place, column in enumerate(columns):
-            head = "head" if column.style in ("text", "date", "moment") else "number_head"
+            head = "head" if column.style in ("text", "wrapped", "date", "moment") else "number_head"
             sheet.write_string(row, place, column.title, self.formats[head])
 
     def cell(self, sheet: Worksheet, row: int, place: int, value: Any, style: str) -> None:
@@ -100,82 +109,139 @@ class _Book:
             sheet.conditional_format(*area, rule)
 
 
-def write_workbook(figures: Figures, path: Path) -> None:
-    """Write the workbook of one reconciliation and as-of date."""
+def write_workbook(figures: Figures, findings: Iterable[pa.Table], path: Path, overflow: str) -> None:
+    """Write the workbook of one reconciliation and as-of date.
+
+    Args:
+        figures: its counts.
+        findings: its members, in the order of `figures.places`.
+        path: where to.
+        overflow: the file that holds all findings where there are more than `MEMBER_ROWS`.
+    """
     book = _Book(path, figures)
     _summary(book)
+    first_rows = _first_rows(figures)
     for level in figures.levels:
-        _level(book, level)
+        _level(book, level, first_rows)
     _causes(book)
     _drift(book)
     _work_list(book)
-    _members(book)
+    _members(book, findings, overflow)
     _definitions(book)
     book.book.close()
-
-
-_TOTALS = (
-    _Column("Downstream system", 24),
-    _Column("Source members", 18, "count"),
-    _Column("Downstream members", 18, "count"),
-    _Column("Variance (net)", 18, "signed"),
-    _Column("Variance %", 12, "percent"),
-    _Column("Findings (gross)", 17, "count"),
-    _Column("In flight", 17, "count"),
-    _Column("Members that agree", 12, "share"),
-    _Column("Cells beyond tolerance", 12, "count"),
-    _Column("Open", 10, "count"),
-    _Column("Opened now", 10, "count"),
-    _Column("Closed now", 10, "count"),
-    _Column("Overdue", 10, "count"),
-    _Column("Oldest open since", 13, "date"),
-)
 
 
 def _summary(book: _Book) -> None:
     figures = book.figures
     sheet = book.sheet("Summary")
-    for place, column in enumerate(_TOTALS):
-        sheet.set_column(place, place, column.width)
+    sheet.set_column(0, 0, 20)
+    sheet.set_column(1, _LAST_OF_SUMMARY, 15)
     sheet.write_string(0, 0, f"Membership parity: {figures.reconciliation}", book.formats["title"])
     sheet.write_string(1, 0, f"As of {figures.as_of.isoformat()}. {figures.description}", book.formats["note"])
-    row = _totals(book, sheet, 3)
+    sheet.write_string(2, 0, headline(figures), book.formats["headline"])
+    row = _answers(book, sheet, 4)
+    row = _totals(book, sheet, row)
+    row = _followed(book, sheet, row + 1)
+    row = _level_totals(book, sheet, row + 1)
     row = _kinds(book, sheet, row + 1)
-    row = _loads(book, sheet, row + 1)
-    _trend(book, sheet, row + 1)
+    row = _trend(book, sheet, row + 1)
+    _loads(book, sheet, row + 1)
+
+
+#: The last column of the summary.
+_LAST_OF_SUMMARY = 8
+
+
+def _answers(book: _Book, sheet: Worksheet, first: int) -> int:
+    told = answers(book.figures)
+    for row, (question, answer) in enumerate(told, first):
+        # About so many characters fit a line of the merged cells.
+        sheet.set_row(row, 13.5 * (1 + len(answer) // 130))
+        sheet.write_string(row, 0, question, book.formats["question"])
+        sheet.merge_range(row, 1, row, _LAST_OF_SUMMARY, "", book.formats["wrapped"])
+        sheet.write_string(row, 1, answer, book.formats["wrapped"])
+    return first + len(told) + bool(told)
 
 
 def _totals(book: _Book, sheet: Worksheet, first: int) -> int:
-    book.head(sheet, first, _TOTALS)
-    sheet.set_row(first, 32)
-    row = first
-    for row, total in enumerate(book.figures.totals, first + 1):
-        source, downstream = xl_rowcol_to_cell(row, 1), xl_rowcol_to_cell(row, 2)
-        variance, wrong = xl_rowcol_to_cell(row, 3), f"{xl_rowcol_to_cell(row, 5)}+{xl_rowcol_to_cell(row, 6)}"
-        cells: tuple[Any, ...] = (
-            total.downstream_system,
-            total.source_count,
-            total.downstream_count,
-            (f"={downstream}-{source}", total.variance),
-            (
-                f"=IF({source}=0,0,{variance}/{source})",
-                total.variance / total.source_count if total.source_count else 0,
-            ),
-            total.findings,
-            total.in_flight,
-            (f"=IF({source}=0,1,MAX(0,1-({wrong})/{source}))", total.agreement),
-            total.cells_beyond_tolerance,
-            total.open_now,
-            total.opened,
-            total.closed,
-            total.overdue,
-            total.oldest,
-        )
-        _row(book, sheet, row, _TOTALS, cells)
-    above_zero = {"type": "cell", "criteria": ">", "value": 0, "format": book.marks["bad"]}
-    for place in (8, 12):
-        sheet.conditional_format(first + 1, place, row, place, above_zero)
+    sheet.write_string(first, 0, "How bad", book.formats["section"])
+    columns = (
+        _Column("Downstream system", 20),
+        _Column(f"Source {book.figures.counted}", 12, "count"),
+        _Column(f"Downstream {book.figures.counted}", 12, "count"),
+        _Column("Variance (net)", 12, "signed"),
+        _Column("Variance %", 12, "percent"),
+        _Column("Findings (gross)", 12, "count"),
+        _Column("In flight", 12, "count"),
+        _Column(f"{book.members} that agree", 12, "share"),
+        _Column("Cells beyond tolerance", 12, "count"),
+    )
+    book.head(sheet, first + 1, columns)
+    row = first + 1
+    for row, total in enumerate(book.figures.totals, first + 2):
+        _row(book, sheet, row, columns, _total_cells(row, total))
+    _mark_above_zero(book, sheet, (first + 2, 8, row, 8))
     return row + 1
+
+
+def _total_cells(row: int, total: Total) -> tuple[Any, ...]:
+    source, downstream, variance, findings, flying = (xl_rowcol_to_cell(row, place) for place in (1, 2, 3, 5, 6))
+    share = total.variance / total.source_count if total.source_count else 0
+    return (
+        total.downstream_system,
+        total.source_count,
+        total.downstream_count,
+        (f"={downstream}-{source}", total.variance),
+        (f"=IF({source}=0,0,{variance}/{source})", share),
+        total.findings,
+        total.in_flight,
+        (f"=IF({source}=0,1,MAX(0,1-({findings}+{flying})/{source}))", total.agreement),
+        total.cells_beyond_tolerance,
+    )
+
+
+def _followed(book: _Book, sheet: Worksheet, first: int) -> int:
+    sheet.write_string(first, 0, "Since when, and how far along", book.formats["section"])
+    columns = (
+        _Column("Downstream system", 20),
+        _Column("Open", 12, "count"),
+        _Column("Opened with this load", 12, "count"),
+        _Column("Closed with this load", 12, "count"),
+        _Column("Overdue", 12, "count"),
+        _Column("Oldest open since", 12, "date"),
+    )
+    book.head(sheet, first + 1, columns)
+    row = first + 1
+    for row, total in enumerate(book.figures.totals, first + 2):
+        cells = (total.open_now, total.opened, total.closed, total.overdue, total.oldest)
+        _row(book, sheet, row, columns, (total.downstream_system, *cells))
+    _mark_above_zero(book, sheet, (first + 2, 4, row, 4))
+    return row + 1
+
+
+def _level_totals(book: _Book, sheet: Worksheet, first: int) -> int:
+    title = "Net and gross at each level (net: variance summed over cells without its sign)"
+    sheet.write_string(first, 0, title, book.formats["section"])
+    columns = (
+        _Column("Downstream system", 20),
+        _Column("Level", 12),
+        _Column("Cells", 12, "count"),
+        _Column("Within tolerance", 12, "count"),
+        _Column("Beyond tolerance", 12, "count"),
+        _Column("Net", 12, "count"),
+        _Column("Gross", 12, "count"),
+    )
+    book.head(sheet, first + 1, columns)
+    row = first + 1
+    for row, of in enumerate(book.figures.level_totals, first + 2):
+        counts = (of.cells, of.within_tolerance, of.beyond_tolerance, of.net, of.gross)
+        _row(book, sheet, row, columns, (of.downstream_system, of.level, *counts))
+    _mark_above_zero(book, sheet, (first + 2, 4, row, 4))
+    return row + 1
+
+
+def _mark_above_zero(book: _Book, sheet: Worksheet, area: tuple[int, int, int, int]) -> None:
+    sheet.conditional_format(*area, {"type": "cell", "criteria": ">", "value": 0, "format": book.marks["bad"]})
 
 
 def _row(book: _Book, sheet: Worksheet, row: int, columns: Sequence[_Column], values: Iterable[Any]) -> None:
@@ -220,17 +286,22 @@ def _loads(book: _Book, sheet: Worksheet, first: int) -> int:
     return at + 1
 
 
-def _trend(book: _Book, sheet: Worksheet, first: int) -> None:
-    sheet.write_string(first, 0, "Findings over time (members, not in flight)", book.formats["section"])
+#: Rows of the default height that the chart of the trend covers.
+_CHART_ROWS = 15
+
+
+def _trend(book: _Book, sheet: Worksheet, first: int) -> int:
+    title = f"Findings over time ({book.figures.counted}, not in flight)"
+    sheet.write_string(first, 0, title, book.formats["section"])
     systems = [total.downstream_system for total in book.figures.totals]
-    dates = sorted({row["as_of"] for row in book.figures.trend})
+    dates = book.figures.dates
     found = {(row["as_of"], row["downstream_system"]): row["findings"] for row in book.figures.trend}
     columns = [_Column("As of", 24, "date"), *(_Column(system, 14, "count") for system in systems)]
     book.head(sheet, first + 1, columns)
     for at, day in enumerate(dates, first + 2):
         _row(book, sheet, at, columns, [day, *(found.get((day, system)) for system in systems)])
     if not dates:
-        return
+        return first + 2
     chart = book.book.add_chart({"type": "line"})
     last = first + 1 + len(dates)
     for place, system in enumerate(systems, 1):
@@ -243,14 +314,29 @@ def _trend(book: _Book, sheet: Worksheet, first: int) -> None:
             }
         )
     chart.set_title({"name": "Findings by as-of date", "name_font": {"size": 11}})
-    chart.set_x_axis({"date_axis": False, "num_format": "yyyy-mm-dd"})
+    chart.set_x_axis({"text_axis": True, "num_format": "yyyy-mm-dd", "num_font": {"rotation": -45, "size": 8}})
     chart.set_y_axis({"min": 0, "major_gridlines": {"visible": True, "line": {"color": "#D9D9D9"}}})
-    chart.set_size({"width": 640, "height": 260})
-    sheet.insert_chart(first, len(systems) + 2, chart)
+    chart.set_legend({"position": "bottom"})
+    chart.set_size({"width": 440, "height": 20 * _CHART_ROWS - 20})
+    sheet.insert_chart(first + 1, len(systems) + 1, chart, {"x_offset": 12})
+    return first + 2 + max(len(dates), _CHART_ROWS)
 
 
-def _level(book: _Book, level: str) -> None:
-    rows = book.figures.level(level)
+def _first_rows(figures: Figures) -> dict[tuple[str, ...], int]:
+    """The row of the sheet of members where the findings of a source system or a group begin, counted from 1."""
+    first_rows: dict[tuple[str, ...], int] = {}
+    at = 2
+    for place in figures.places:
+        systems = place["downstream_system"], place["source_system"]
+        for key in (systems, (*systems, place["group_id"])):
+            first_rows.setdefault(key, at)
+        at += place["findings"]
+    return first_rows
+
+
+def _level(book: _Book, level: str, first_rows: Mapping[tuple[str, ...], int]) -> None:
+    figures = book.figures
+    rows = figures.level(level)
     keys = [name for name in ("group_id", "state_code", "plan_code") if any(row[name] is not None for row in rows)]
     titles = {"group_id": ("Group", 12), "state_code": ("State", 7), "plan_code": ("Plan", 12)}
     columns = [_Column("Downstream system", 18), _Column("Source system", 16)]
@@ -258,37 +344,56 @@ def _level(book: _Book, level: str) -> None:
         columns.append(_Column(*titles[name]))
         if name == "group_id":
             columns.append(_Column("Group name", 30))
+    first = len(columns)
     columns += [
-        _Column("Source members", 11, "count"),
-        _Column("Downstream members", 13, "count"),
-        _Column("Variance", 10, "signed"),
+        _Column(f"Source {figures.counted}", 12, "count"),
+        _Column(f"Downstream {figures.counted}", 13, "count"),
+        _Column("Variance (net)", 10, "signed"),
         _Column("Variance %", 10, "percent"),
         _Column("Findings (gross)", 10, "count"),
         _Column("In flight", 9, "count"),
         _Column("Status", 18),
+        _Column(f"Findings with the last {len(figures.dates)} loads", 22),
     ]
+    shown = len(columns)
+    columns += [_Column(day.isoformat(), 11, "count") for day in figures.dates]
     sheet = book.sheet(f"By {level}")
-    first = len(columns) - 7
     _begin_list(book, sheet, columns, len(rows))
+    sheet.print_area(0, 0, len(rows), shown - 1)
     for at, row in enumerate(rows, 1):
-        source, downstream = xl_rowcol_to_cell(at, first), xl_rowcol_to_cell(at, first + 1)
-        variance = xl_rowcol_to_cell(at, first + 2)
+        source, downstream, variance = (xl_rowcol_to_cell(at, first + place) for place in range(3))
         share = row["variance"] / row["source_count"] if row["source_count"] else ""
-        names = [row["downstream_system"], row["source_system"], *_named(row, keys)]
+        history = figures.of_cell(row)
         cells = (
-            *names,
+            row["downstream_system"],
+            row["source_system"],
+            *_named(row, keys),
             row["source_count"],
             row["downstream_count"],
             (f"={downstream}-{source}", row["variance"]),
             (f'=IF({source}=0,"",{variance}/{source})', share),
-            row["findings"],
+            _linked(row, first_rows),
             row["in_flight"],
             row["status"],
+            None,
+            *(history or [None] * len(figures.dates)),
         )
         _row(book, sheet, at, columns, cells)
-    book.mark_words(sheet, (1, len(columns) - 1, max(1, len(rows)), len(columns) - 1))
+        if history:
+            area = f"{xl_rowcol_to_cell(at, shown)}:{xl_rowcol_to_cell(at, len(columns) - 1)}"
+            line = {"range": f"'By {level}'!{area}", "min": 0, "last_point": True, "series_color": "#1F3864"}
+            sheet.add_sparkline(at, shown - 1, line)
+    book.mark_words(sheet, (1, first + 6, max(1, len(rows)), first + 6))
     bar = {"type": "data_bar", "bar_color": "#F4B183", "bar_solid": True, "min_type": "num", "min_value": 0}
     sheet.conditional_format(1, first + 4, max(1, len(rows)), first + 4, bar)
+
+
+def _linked(row: Row, first_rows: Mapping[tuple[str, ...], int]) -> Any:
+    """How many findings a cell has, leading to the first of its source system or group in the sheet of members."""
+    group = (row["group_id"],) if row["group_id"] else ()
+    found: int = row["findings"]
+    at = first_rows.get((row["downstream_system"], row["source_system"], *group))
+    return (f'=HYPERLINK("#Members!A{at}",{found})', found) if found and at else found
 
 
 def _named(row: Row, keys: Sequence[str]) -> Iterable[str | None]:
@@ -303,24 +408,43 @@ def _begin_list(book: _Book, sheet: Worksheet, columns: Sequence[_Column], rows:
     for place, column in enumerate(columns):
         sheet.set_column(place, place, column.width)
     sheet.freeze_panes(1, 0)
+    # Ids are text, also where they look like numbers: Excel need not mark each of them.
+    sheet.ignore_errors({"number_stored_as_text": f"A1:{xl_rowcol_to_cell(max(1, rows), len(columns) - 1)}"})
     sheet.repeat_rows(0)
     sheet.autofilter(0, 0, max(1, rows), len(columns) - 1)
-    sheet.set_row(0, 30)
     book.head(sheet, 0, columns)
 
 
 def _causes(book: _Book) -> None:
     columns = (
         _Column("Findings", 10, "count"),
-        _Column("Share of its kind", 10, "share"),
-        _Column("Kind", 14),
-        _Column("Downstream system", 20),
+        _Column("Of all", 9, "share"),
+        _Column("So far", 9, "share"),
+        _Column("Variance (net)", 10, "signed"),
+        _Column("Kind", 12),
+        _Column("Downstream system", 18),
         _Column("What they have in common", 80),
+        _Column("Since", 11, "date"),
+        _Column("Owner", 14),
+        _Column("What to do first", 75),
     )
     sheet = book.sheet("Causes")
     _begin_list(book, sheet, columns, len(book.figures.causes))
+    so_far = 0.0
     for at, cause in enumerate(book.figures.causes, 1):
-        cells = (cause.findings, cause.share, cause.kind, cause.downstream_system, cause.text)
+        so_far += cause.share
+        cells = (
+            cause.findings,
+            cause.share,
+            (f"=SUM(B$2:B{at + 1})", so_far),
+            cause.variance,
+            cause.kind,
+            cause.downstream_system,
+            cause.text,
+            cause.since,
+            cause.owner,
+            next_step(cause.kind, cause.downstream_system),
+        )
         _row(book, sheet, at, columns, cells)
 
 
@@ -330,8 +454,8 @@ def _drift(book: _Book) -> None:
         _Column("System", 20),
         _Column("Source system", 16),
         _Column("Group", 12),
-        _Column("Members before", 12, "count"),
-        _Column("Members now", 12, "count"),
+        _Column(f"{book.members} before", 12, "count"),
+        _Column(f"{book.members} now", 12, "count"),
         _Column("Change", 10, "signed"),
         _Column("Times its bound", 10, "times"),
     )
@@ -386,18 +510,20 @@ _MEMBERS = (
 )
 
 
-def _members(book: _Book) -> None:
-    figures = book.figures
-    columns = [column for _, column in _MEMBERS]
+def _members(book: _Book, findings: Iterable[pa.Table], overflow: str) -> None:
+    columns = [
+        _Column(book.members.removesuffix("s"), column.width) if name == "member_id" else column
+        for name, column in _MEMBERS
+    ]
+    # The links of the other sheets name it so, whatever is counted.
     sheet = book.sheet("Members")
-    _begin_list(book, sheet, columns, figures.members.num_rows)
+    _begin_list(book, sheet, columns, min(book.figures.rows, MEMBER_ROWS))
+    rows = (row for table in findings for batch in table.to_batches(max_chunksize=10_000) for row in batch.to_pylist())
     at = 0
-    for batch in figures.members.to_batches(max_chunksize=10_000):
-        for row in batch.to_pylist():
-            at += 1
-            _row(book, sheet, at, columns, [row[name] for name, _ in _MEMBERS])
-    if figures.members_found > at:
-        more = f"{figures.members_found - at:,} further findings: memsync export discrepancies FILE.parquet"
+    for at, row in enumerate(islice(rows, MEMBER_ROWS), 1):
+        _row(book, sheet, at, columns, [row[name] for name, _ in _MEMBERS])
+    if book.figures.rows > at:
+        more = f"{book.figures.rows - at:,} more findings do not fit a sheet: all of them are in {overflow}"
         sheet.write_string(at + 1, 0, more, book.formats["note"])
 
 
@@ -406,6 +532,6 @@ def _definitions(book: _Book) -> None:
     sheet.set_column(0, 0, 24)
     sheet.set_column(1, 1, 110)
     book.head(sheet, 0, (_Column("Word", 24), _Column("Meaning", 110)))
-    for at, (word, meaning) in enumerate(DEFINITIONS, 1):
+    for at, (word, meaning) in enumerate(definitions(book.figures.counted), 1):
         sheet.write_string(at, 0, word, book.formats["wrapped"])
         sheet.write_string(at, 1, meaning, book.formats["wrapped"])
