@@ -82,16 +82,27 @@ def score(pairs: pa.Table, least: float) -> pa.Table:
     """
     if pairs.num_rows == 0:
         return _RESULT.empty_table()
-    numbers = pa.array(np.arange(pairs.num_rows))
-    numbered = pairs.append_column("pair_number", numbers)
-    each_with_itself = pa.table({"join_key_l": numbers, "join_key_r": numbers, "match_key": pa.nulls(len(numbers))})
     with duckdb.connect(config={"memory_limit": _MEMORY, "preserve_insertion_order": "false"}) as db:
-        api = DuckDBAPI(connection=db)
-        linker = Linker(api.register(numbered), MODEL, log_level="ERROR")
-        linker.table_management.register_blocked_pairs_for_predict(api.register(each_with_itself))
-        weights = linker.inference.predict().physical_name
-        db.register("pairs", numbered)
+        weights = predict(db, pairs, MODEL)
+        db.register("pairs", numbered(pairs))
         return db.sql(_KEPT.format(weights), params={"least": least}).to_arrow_table().cast(_RESULT)
+
+
+def numbered(pairs: pa.Table) -> pa.Table:
+    """The pairs with the number by which splink knows them, pair_number."""
+    return pairs.append_column("pair_number", pa.array(np.arange(pairs.num_rows)))
+
+
+def predict(db: duckdb.DuckDBPyConnection, pairs: pa.Table, model: Path) -> str:
+    """Weigh compared pairs with splink. Returns the name of a table in `db`, with pair_number_l and match_weight."""
+    records = numbered(pairs)
+    numbers = records["pair_number"]
+    each_with_itself = pa.table({"join_key_l": numbers, "join_key_r": numbers, "match_key": pa.nulls(len(numbers))})
+    api = DuckDBAPI(connection=db)
+    linker = Linker(api.register(records), model, log_level="ERROR")
+    linker.table_management.register_blocked_pairs_for_predict(api.register(each_with_itself))
+    table: str = linker.inference.predict().physical_name
+    return table
 
 
 def _parts() -> str:
