@@ -204,7 +204,26 @@ def test_count_parity_warns_within_tolerance_and_fails_beyond_it(landing: Landin
     assert severities == {0: dg.AssetCheckSeverity.ERROR, 1: dg.AssetCheckSeverity.WARN}
 
 
+def test_counts_that_agree_while_members_differ_warn(landing: Landing) -> None:
+    write_source(landing, members=10)
+    names = [*(f"SECRETMEMBER{7 + n}" for n in range(9)), "other"]
+    landing.write("claims", "2026-11-20", {"members": [{"source_system": "source_a", **member(n)} for n in names]})
+    check = count_parity(landing.project)
+    assert not check.passed
+    assert check.severity == dg.AssetCheckSeverity.WARN
+    assert check.metadata["ihm: variance"].value == 0
+    assert check.metadata["ihm: findings"].value == 2
+    assert check.description == "ihm: 0 of 1 cells beyond tolerance, 0 within; net 0, gross 2"
+
+
 def severity_of_count_parity(project: Project) -> dg.AssetCheckSeverity:
+    check = count_parity(project)
+    assert not check.passed
+    assert check.metadata["ihm: variance"].value == 1
+    return check.severity
+
+
+def count_parity(project: Project) -> dg.AssetCheckEvaluation:
     from memsync_assets.graph_run import run_graph
 
     run_graph(project, lambda step, state: None)
@@ -215,9 +234,7 @@ def severity_of_count_parity(project: Project) -> dg.AssetCheckSeverity:
             asset_selection=[dg.AssetKey(n) for n in ("reconciliation_scope", "membership_counts", "discrepancies")],
         )
     (check,) = [e for e in made.get_asset_check_evaluations() if e.check_name == "count_parity_claims_source"]
-    assert not check.passed
-    assert check.metadata["ihm: variance"].value == 1
-    return check.severity
+    return check
 
 
 def test_the_scope_of_a_configuration_is_a_union() -> None:

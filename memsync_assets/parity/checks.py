@@ -33,8 +33,9 @@ def _pairs(downstream_systems: Sequence[str], settings: Settings) -> list[tuple[
 def build_count_parity(downstream_systems: Sequence[str], settings: Settings) -> dg.AssetChecksDefinition:
     """One step that checks every downstream system at every level of any reconciliation.
 
-    Within a tolerance the check warns, beyond it it fails. It blocks nothing: ledger and report follow from what it
-    finds. What writes to another system has its own gate.
+    Counts within a tolerance warn, counts beyond it fail. Counts that agree while members differ by more than the
+    tolerance warn, too: what cancels out is not hidden. It blocks nothing: ledger and report follow from what it finds.
+    What writes to another system has its own gate.
     """
     pairs = _pairs(downstream_systems, settings)
 
@@ -60,15 +61,25 @@ def build_count_parity(downstream_systems: Sequence[str], settings: Settings) ->
 
 def _result(system: str, level: str, verdicts: list[Verdict]) -> dg.AssetCheckResult:
     beyond = any(verdict.beyond_tolerance for verdict in verdicts)
-    within = any(verdict.within_tolerance for verdict in verdicts)
+    within = any(verdict.within_tolerance or verdict.findings_beyond_tolerance for verdict in verdicts)
     return dg.AssetCheckResult(
         asset_key=_ASSET,
         check_name=check_name(system, level),
         passed=not (beyond or within),
         severity=dg.AssetCheckSeverity.ERROR if beyond else dg.AssetCheckSeverity.WARN,
-        description=None if verdicts else "not compared: no load of it has been applied",
+        description=_told(verdicts),
         metadata={key: value for verdict in verdicts for key, value in _about(verdict).items()},
     )
+
+
+def _told(verdicts: list[Verdict]) -> str:
+    """Net and gross of each reconciliation in words."""
+    told = [
+        f"{one.reconciliation}: {one.beyond_tolerance:,} of {one.cells:,} cells beyond tolerance,"
+        f" {one.within_tolerance:,} within; net {one.variance:,}, gross {one.findings:,}"
+        for one in verdicts
+    ]
+    return "; ".join(told) or "not compared: no load of it has been applied"
 
 
 def _about(verdict: Verdict) -> dict[str, int]:

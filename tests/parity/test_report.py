@@ -11,6 +11,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import openpyxl
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -183,6 +184,29 @@ def test_a_report_on_subscribers_says_so(mart: DuckDBMart, tmp_path: Path) -> No
     assert book["Members"]["D1"].value == "Subscriber"
 
 
+def test_a_system_that_only_counts_does_not_agree_because_no_member_is_known(mart: DuckDBMart, tmp_path: Path) -> None:
+    there = world([row(f"member-{n}") for n in range(40)], [], AS_OF)
+    write(mart, there)
+    counted = {"downstream_system": "claims", "source_system": "a", "group_id": "G1", "state_code": "CA"}
+    mart.append(
+        "downstream_counts", pa.table({name: [value] for name, value in (counted | {"member_count": 37}).items()})
+    )
+    brought = {"system": "claims", "load_id": AS_OF.isoformat(), "table_name": "member_counts"}
+    mart.append(
+        "load_tables", pa.table({name: [v] for name, v in (brought | {"row_count": 1, "expected_rows": 1}).items()})
+    )
+    compare_membership(mart, settings(there), AS_OF)
+    (report,) = write_reports(mart, Project(settings(there), Home(tmp_path), tmp_path))
+    (total,) = report.figures.totals
+    assert (total.findings, total.variance, total.agreement) == (0, -3, 0.925)
+    page = report.page.read_text(encoding="utf-8")
+    assert "1 of 1 downstream systems differ; claims most, in 3 of 40 members." in page
+    assert "group a G1 in claims (3)" in page
+    assert "claims only counts: have it deliver its members" in page
+    for table in ("downstream_counts", "load_tables"):
+        mart.execute(f"DELETE FROM {table}")
+
+
 def test_the_page_is_whole_in_itself_and_names_no_member(report: Report) -> None:
     page = report.page.read_text(encoding="utf-8")
     assert "<script" not in page
@@ -198,7 +222,7 @@ def test_the_page_answers_where_how_bad_since_when_who_and_what_next(report: Rep
         assert f"<h2>{heading}" in page
     assert "1 of 1 downstream systems differ; claims most, in 17 of 42 members." in page
     told = dict(re.findall(r"<tr><td>(Where|How bad|Since when|Who|What next)</td><td>(.*?)</td></tr>", page))
-    assert told["Where"].startswith("most findings: group a G1 in claims (16)")
+    assert told["Where"].startswith("most in group a G1 in claims (16)")
     assert told["How bad"] == "claims: 17 members (40.48%), net -1"
     assert told["Since when"].startswith(f"the oldest open discrepancy is of {AS_OF}")
     assert "downstream: 13 open, 0 overdue; it: 4 open" in told["Who"]

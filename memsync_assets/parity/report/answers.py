@@ -12,23 +12,23 @@ _GROUPS, _CAUSES = 3, 10
 def headline(figures: Figures) -> str:
     """The verdict in one sentence."""
     totals = figures.totals
-    wrong = [total for total in totals if total.findings]
+    wrong = [total for total in totals if total.differs]
     if not totals:
         return "No downstream system has delivered a load yet."
     if not wrong:
         return f"All {len(totals)} downstream systems agree with the source systems."
-    worst = max(wrong, key=lambda total: total.findings)
+    worst = max(wrong, key=lambda total: total.difference)
     overdue = sum(total.overdue for total in totals)
     late = f" {overdue:,} discrepancies are overdue." if overdue else " No discrepancy is overdue."
     return (
         f"{len(wrong)} of {len(totals)} downstream systems differ; {worst.downstream_system} most, "
-        f"in {worst.findings:,} of {worst.source_count:,} {figures.counted}.{late}"
+        f"in {worst.difference:,} of {worst.source_count:,} {figures.counted}.{late}"
     )
 
 
 def answers(figures: Figures) -> list[tuple[str, str]]:
     """The five questions with their answers; none where nothing differs and nothing is open."""
-    if not figures.findings and not figures.ageing:
+    if not any(total.differs for total in figures.totals) and not figures.ageing:
         return []
     return [
         ("Where", _where(figures)),
@@ -45,14 +45,15 @@ def causes(figures: Figures) -> list[Cause]:
 
 
 def _where(figures: Figures) -> str:
-    groups = [row for row in figures.level("group") if row["findings"]][:_GROUPS]
+    groups = figures.groups_that_differ[:_GROUPS]
     if not groups:
-        return ", ".join(total.downstream_system for total in figures.totals if total.findings) or "nowhere any more"
+        return ", ".join(total.downstream_system for total in figures.totals if total.differs) or "nowhere any more"
     named = (
-        f"group {row['source_system']} {row['group_id']} in {row['downstream_system']} ({row['findings']:,})"
+        f"group {row['source_system']} {row['group_id']} in {row['downstream_system']}"
+        f" ({row['findings'] or abs(row['variance']):,})"
         for row in groups
     )
-    return f"most findings: {'; '.join(named)}"
+    return f"most in {'; '.join(named)}"
 
 
 def _how_bad(figures: Figures) -> str:
@@ -60,11 +61,11 @@ def _how_bad(figures: Figures) -> str:
 
 
 def _difference(total: Total, counted: str) -> str:
-    if not total.findings:
+    if not total.differs:
         return f"{total.downstream_system} agrees"
     net = f"net {total.variance:+,}" if total.variance else "net 0"
-    share = total.findings / total.source_count if total.source_count else 1.0
-    return f"{total.downstream_system}: {total.findings:,} {counted} ({share:.2%}), {net}"
+    share = total.difference / total.source_count if total.source_count else 1.0
+    return f"{total.downstream_system}: {total.difference:,} {counted} ({share:.2%}), {net}"
 
 
 def _since_when(figures: Figures) -> str:
@@ -86,6 +87,9 @@ def _who(figures: Figures) -> str:
 
 def _what_next(figures: Figures) -> str:
     found = causes(figures)[:_CAUSES]
+    counting = [total.downstream_system for total in figures.totals if total.differs and not total.findings]
+    if counting and not found:
+        return f"{', '.join(counting)} only counts: have it deliver its members for the groups that differ"
     if not found:
         return "no findings have a cause in common: work the members off one by one, those first that are due first"
     share = sum(cause.share for cause in found)

@@ -36,7 +36,9 @@ SELECT
 FROM membership_counts AS c
 WHERE c.reconciliation = @reconciliation AND c.as_of = @as_of
 ORDER BY
-    c.level, c.findings DESC, c.downstream_system, c.source_system, c.group_id, c.state_code, c.plan_code
+    c.level,
+    CASE WHEN c.findings > ABS(c.variance) THEN c.findings ELSE ABS(c.variance) END DESC,
+    c.downstream_system, c.source_system, c.group_id, c.state_code, c.plan_code
 """
 _GROUP_NAMES = """
 SELECT g.source_system, g.group_id, g.group_name
@@ -132,13 +134,17 @@ _CELL = ("downstream_system", "level", "source_system", "group_id", "state_code"
 
 @dataclass(frozen=True)
 class Total:
-    """One downstream system of a reconciliation, all sources together. Counts of members and of discrepancies."""
+    """One downstream system of a reconciliation, all sources together. Counts of members and of discrepancies.
+
+    A system that only counts has no findings; what is wrong with it is its variance.
+    """
 
     downstream_system: str
     source_count: int
     downstream_count: int
     in_flight: int
     findings: int
+    cells_that_vary: int
     cells_beyond_tolerance: int
     open_now: int
     opened: int
@@ -153,9 +159,19 @@ class Total:
 
     @property
     def agreement(self) -> float:
-        """The share of the source's members without a finding, in flight or not; 1 when there are none."""
-        wrong = self.findings + self.in_flight
+        """The share of the source's members that are not known to differ, in flight or not; 1 when there are none."""
+        wrong = max(self.findings + self.in_flight, abs(self.variance))
         return max(0.0, 1 - wrong / self.source_count) if self.source_count else float(not wrong)
+
+    @property
+    def differs(self) -> bool:
+        """Whether a member or a count is wrong that is not in flight."""
+        return self.findings + self.cells_that_vary > 0
+
+    @property
+    def difference(self) -> int:
+        """Members that are known to differ, in flight or not where they are only counted."""
+        return self.findings or abs(self.variance)
 
 
 @dataclass(frozen=True)
@@ -183,7 +199,7 @@ class Figures:
     Attributes:
         counted: what the counts are of: members or subscribers.
         dates: the as-of dates of the trend, the last one is the report's.
-        counts: rows of membership_counts with the group's name; in each level those first that have most findings.
+        counts: rows of membership_counts with the group's name; in each level those first that differ most.
         history: for each cell that had findings on one of `dates`, how many on each; None: not compared.
         drift: rows of membership_drift, the watch list last and strongest first.
         ageing: open discrepancies by owner, downstream system, kind and day of opening, with `days_left`.
@@ -210,6 +226,11 @@ class Figures:
     def level(self, level: str) -> list[Row]:
         """The counts of one level."""
         return [row for row in self.counts if row["level"] == level]
+
+    @property
+    def groups_that_differ(self) -> list[Row]:
+        """The counts of the groups with a finding or a variance that is not in flight."""
+        return [row for row in self.level("group") if row["findings"] or row["status"] != "match"]
 
     def of_cell(self, row: Row) -> tuple[int | None, ...]:
         """The findings of a row of `counts` on each of `dates`; empty: there were none."""
@@ -361,6 +382,7 @@ def _totals(counts: list[Row], ledger: list[Row]) -> list[Total]:
                     name: sum(row[name] for row in sources)
                     for name in ("source_count", "downstream_count", "in_flight", "findings")
                 },
+                cells_that_vary=sum(row["status"] != "match" for row in of_system),
                 cells_beyond_tolerance=sum(row["status"] == "beyond_tolerance" for row in of_system),
                 **{name: int(line.get(name) or 0) for name in ("open_now", "opened", "closed", "overdue")},
                 oldest=line.get("oldest"),

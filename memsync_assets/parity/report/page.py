@@ -56,8 +56,8 @@ def render_page(figures: Figures, workbook: str) -> str:
         workbook=workbook,
         headline=headline(figures),
         answers=answers(figures),
-        worst=[row for row in figures.level("group") if row["findings"]][:_WORST_CELLS],
-        bar=lambda row: share_bar(_share(row), f"{row['findings']} {figures.counted}"),
+        worst=figures.groups_that_differ[:_WORST_CELLS],
+        bar=lambda row: share_bar(_share(row), f"{_share(row):.1%} of its {figures.counted}"),
         course=lambda row: sparkline(figures.of_cell(row), "findings with the last loads"),
         causes=found[:_CAUSES],
         next_step=next_step,
@@ -92,7 +92,7 @@ def _drift_lines(drift: list[Row]) -> list[Row]:
 
 def _share(row: Row) -> float:
     members = max(row["source_count"], row["downstream_count"])
-    return float(row["findings"] / members) if members else 0.0
+    return float(max(row["findings"], abs(row["variance"])) / members) if members else 0.0
 
 
 def _owners(ageing: list[Row]) -> list[_Owner]:

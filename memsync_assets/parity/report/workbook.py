@@ -195,7 +195,7 @@ def _total_cells(row: int, total: Total) -> tuple[Any, ...]:
         (f"=IF({source}=0,0,{variance}/{source})", share),
         total.findings,
         total.in_flight,
-        (f"=IF({source}=0,1,MAX(0,1-({findings}+{flying})/{source}))", total.agreement),
+        (f"=IF({source}=0,1,MAX(0,1-MAX({findings}+{flying},ABS({variance}))/{source}))", total.agreement),
         total.cells_beyond_tolerance,
     )
 
