@@ -37,15 +37,16 @@ def build_definitions(
     sources = sorted(system for system, role in systems.items() if role == "source")
     downstream = sorted(system for system, role in systems.items() if role == "downstream")
     over_odbc = any(system.extraction for system in project.settings.systems.values())
-    definitions = dg.Definitions(
-        assets=[
-            *(build_loads_asset(system, systems[system], project.settings) for system in (*sources, *downstream)),
-            build_source_tables(sources),
-            build_downstream_members(downstream),
-            *contacts.ASSETS,
-            *salesforce.ASSETS,
-            *parity.ASSETS,
-        ],
+    assets = [
+        *(build_loads_asset(system, systems[system], project.settings) for system in (*sources, *downstream)),
+        build_source_tables(sources),
+        build_downstream_members(downstream),
+        *contacts.ASSETS,
+        *salesforce.ASSETS,
+        *parity.ASSETS,
+    ]
+    return dg.Definitions(
+        assets=with_freshness(assets),
         asset_checks=[
             *landing_checks.CHECKS,
             *contact_checks.CHECKS,
@@ -65,7 +66,6 @@ def build_definitions(
         executor=dg.in_process_executor,
         loggers=loggers,
     )
-    return with_freshness(definitions)
 
 
 @dg.definitions

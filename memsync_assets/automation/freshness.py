@@ -3,6 +3,7 @@
 Open-source Dagster alerts on no failing tick: a landing folder that has gone silent shows here.
 """
 
+from collections.abc import Iterable
 from datetime import timedelta
 
 import dagster as dg
@@ -12,9 +13,9 @@ _WEEKLY = dg.FreshnessPolicy.time_window(warn_window=timedelta(days=7, hours=12)
 _WATCHED = ("loads", "parity")
 
 
-def with_freshness(definitions: dg.Definitions) -> dg.Definitions:
-    """The same graph, its loads and its parity expected once a week."""
-    return definitions.map_asset_specs(func=_expected)
+def with_freshness(assets: Iterable[dg.AssetsDefinition]) -> list[dg.AssetsDefinition]:
+    """The same assets, those of loads and of parity expected once a week."""
+    return [asset.map_asset_specs(_expected) for asset in assets]
 
 
 def _expected(spec: dg.AssetSpec) -> dg.AssetSpec:
