@@ -221,19 +221,13 @@ def _cluster_of(clusters: Clusters[int], count: int) -> Ints:
     return of
 
 
-def _person_ids(numbers: Ints) -> pa.StringArray:
-    """The persistent ids of the persons with these numbers: P and ten digits or more."""
-    digits = pc.utf8_lpad(pc.cast(pa.array(numbers), pa.string()), 10, "0")
-    return pc.binary_join_element_wise("P", digits, "")
+def _person_ids(numbers: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    """The persistent ids of the persons with these numbers: P and ten digits or more; null for null."""
+    return pc.binary_join_element_wise("P", pc.utf8_lpad(pc.cast(numbers, pa.string()), 10, "0"), "")
 
 
-def person_id(number: int) -> str:
-    """The persistent id of the person with this number."""
-    return f"P{number:010d}"
-
-
-def _hold(assignment: Numbering, persons: int, settings: Settings) -> None:
-    changed = len(assignment.aliases) + len(assignment.split) + len(assignment.retired)
+def _hold(numbering: Numbering, persons: int, settings: Settings) -> None:
+    changed = len(numbering.aliases) + len(numbering.split) + len(numbering.retired)
     limit = settings.identity
     if changed > limit.minimum_persons and changed > limit.changed_share * persons:
         raise PersonsHeldError(
@@ -279,7 +273,7 @@ def _write_contact_persons(mart: Mart, contacts: _Contacts, joined: Sequence[Lin
             {
                 "system": contacts.systems,
                 "contact_id": contacts.ids,
-                "person_id": _person_ids(person_of),
+                "person_id": _person_ids(pa.array(person_of)),
                 "rule_name": pa.array([link.rule_name for link in joined], pa.string()).take(links),
                 "score": pa.array([link.weight for link in joined], pa.float64()).take(links),
                 "reason": pc.fill_null(reasons, "no other contact is this person"),
@@ -302,22 +296,37 @@ def _write_review(mart: Mart, decisions: Sequence[Decision]) -> int:
     return int(mart.fetch("SELECT COUNT(*) AS pairs FROM review_pairs")["pairs"][0].as_py())
 
 
+_REVIVE = """
+DELETE FROM former_contact_persons WHERE EXISTS (
+    SELECT 1 FROM person_id_changes AS c
+    WHERE c.person_id = former_contact_persons.person_id AND c.alias_of IS NULL
+)
+"""
+_CHANGE_ALIASES = """
+UPDATE person_ids
+SET alias_of = (SELECT c.alias_of FROM person_id_changes AS c WHERE c.person_id = person_ids.person_id)
+WHERE EXISTS (SELECT 1 FROM person_id_changes AS c WHERE c.person_id = person_ids.person_id)
+"""
+
+
 def _write_ids(mart: Mart, before: pa.Table, numbering: Numbering) -> None:
-    for number in sorted(numbering.revived):
-        mart.execute("DELETE FROM former_contact_persons WHERE person_id = @id", {"id": person_id(number)})
-        mart.execute("UPDATE person_ids SET alias_of = NULL WHERE person_id = @id", {"id": person_id(number)})
-    for number, survivor in sorted(numbering.aliases.items()):
-        mart.execute(
-            "UPDATE person_ids SET alias_of = @survivor WHERE person_id = @id",
-            {"survivor": person_id(survivor), "id": person_id(number)},
-        )
+    aliases: dict[int, int | None] = {**dict.fromkeys(numbering.revived), **numbering.aliases}
+    changed = sorted(aliases)
+    survivors = pa.array([aliases[number] for number in changed], pa.int64())
+    mart.execute("DELETE FROM person_id_changes")
+    mart.append(
+        "person_id_changes",
+        pa.table({"person_id": _person_ids(pa.array(changed, pa.int64())), "alias_of": _person_ids(survivors)}),
+    )
+    mart.execute(_REVIVE)
+    mart.execute(_CHANGE_ALIASES)
     gone = pa.array(sorted(numbering.aliases.keys() | numbering.retired), pa.int64())
     former = before.filter(pc.is_in(before["person_number"], gone))
     mart.append(
         "former_contact_persons",
         pa.table(
             {
-                "person_id": _person_ids(former["person_number"].to_numpy()),
+                "person_id": _person_ids(former["person_number"]),
                 "system": former["system"],
                 "contact_id": former["contact_id"],
             }
@@ -325,7 +334,9 @@ def _write_ids(mart: Mart, before: pa.Table, numbering: Numbering) -> None:
     )
     mart.append(
         "person_ids",
-        pa.table({"person_id": _person_ids(numbering.created), "sequence_number": pa.array(numbering.created)}),
+        pa.table(
+            {"person_id": _person_ids(pa.array(numbering.created)), "sequence_number": pa.array(numbering.created)}
+        ),
     )
 
 

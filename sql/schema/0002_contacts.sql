@@ -326,6 +326,14 @@ CREATE TABLE person_ids (
     CONSTRAINT pk_person_ids PRIMARY KEY (person_id)
 );
 
+-- What the last run did to ids that were given before it: alias_of is the person that one was merged into, or null for
+-- one that lives again.
+CREATE TABLE person_id_changes (
+    person_id NVARCHAR(36) COLLATE Latin1_General_BIN2 NOT NULL,
+    alias_of NVARCHAR(36) COLLATE Latin1_General_BIN2,
+    CONSTRAINT pk_person_id_changes PRIMARY KEY (person_id)
+);
+
 -- The last contacts of each id that lives no more, so that a split or a returning contact revives it.
 CREATE TABLE former_contact_persons (
     person_id NVARCHAR(36) COLLATE Latin1_General_BIN2 NOT NULL,
