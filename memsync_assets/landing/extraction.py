@@ -7,10 +7,12 @@ last. What becomes of the load then is the concern of `take_in`, as with any oth
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -18,12 +20,14 @@ from pathlib import Path
 
 import pyodbc
 
-from memsync_assets.landing.manifest import MANIFEST, Manifest, parse_manifest
+from memsync_assets.landing.manifest import MANIFEST, parse_manifest
 from memsync_assets.landing.parts import BoundQuery, Part, read_table, remove_journals
+from memsync_assets.landing.quarantine import quarantined_at
 from memsync_assets.settings import Extraction, MemsyncError, Project
 from memsync_assets.whole_files import COMMON, whole_file
 
 _PARAMETER = re.compile(r"'(?:[^']|'')*'|(?<![:\w]):(load_id|as_of|cutoff_at|since)\b")
+_LOCK = "lock"
 _LOAD_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:+-]{0,99}")
 
 
@@ -50,16 +54,31 @@ def extract_new_loads(project: Project) -> list[Extracted]:
     """Extract every complete load of every system that has an extraction, in the order in which they apply.
 
     Raises:
-        MemsyncError: a connection or a query failed; what is finished is kept, and the next call goes on from there.
+        MemsyncError: a connection or a query failed, or another process extracts; what is finished is kept, and the
+            next call goes on from there.
     """
+    extractions = {name: system.extraction for name, system in project.settings.systems.items() if system.extraction}
+    if not extractions:
+        return []
     done = []
-    for system, settings in sorted(project.settings.systems.items()):
-        if settings.extraction is None:
-            continue
-        with _connection(system, settings.extraction) as connection:
-            for load in _ready(connection, project, system, settings.extraction):
-                done.append(_extract(connection, project, settings.extraction, load))
+    with _alone(project.home.extracted):
+        for system, extraction in sorted(extractions.items()):
+            with _connection(system, extraction) as connection:
+                for load in _ready(connection, project, system, extraction):
+                    done.append(_extract(connection, project, extraction, load))
     return done
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One process extracts at a time; the lock goes with the process."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / _LOCK).open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise MemsyncError("another extraction is under way. Wait for it to end, or stop it.") from None
+        yield
 
 
 def ready_loads(project: Project, system: str) -> list[ReadyLoad]:
@@ -101,23 +120,32 @@ def _ready(connection: pyodbc.Connection, project: Project, system: str, extract
         raise MemsyncError(f"systems.{system}.extraction.loads: gives no column {', '.join(sorted(missing))}")
     known = {path.stem for path in (project.home.extracted / system).glob("*.json")}
     rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-    loads = [ReadyLoad(system, str(r["load_id"]).strip(), _day(r["as_of"]), _utc(r["cutoff_at"])) for r in rows]
-    if any(not _LOAD_ID.fullmatch(load.load_id) for load in loads):
-        raise MemsyncError(
-            f"systems.{system}.extraction.loads: a load_id must be letters, digits and _ . : + -, at most 100"
-        )
+    loads = [_ready_load(system, row) for row in rows]
     return sorted((load for load in loads if load.load_id not in known), key=lambda load: load.load_id)
 
 
-def _day(value: object) -> date:
-    return value.date() if isinstance(value, datetime) else date.fromisoformat(str(value))
+def _ready_load(system: str, row: Mapping[str, object]) -> ReadyLoad:
+    where = f"systems.{system}.extraction.loads"
+    load_id = str(row["load_id"] or "").strip()
+    if not _LOAD_ID.fullmatch(load_id):
+        raise MemsyncError(f"{where}: a load_id must be letters, digits and _ . : + -, at most 100")
+    try:
+        as_of = _moment(row["as_of"]).date()
+    except ValueError:
+        raise MemsyncError(f"{where}: {load_id}: as_of must be a date") from None
+    try:
+        cutoff_at = None if row["cutoff_at"] is None else _utc(_moment(row["cutoff_at"]))
+    except ValueError:
+        raise MemsyncError(f"{where}: {load_id}: cutoff_at must be a timestamp, or null") from None
+    return ReadyLoad(system, load_id, as_of, cutoff_at)
 
 
-def _utc(value: object) -> datetime | None:
+def _moment(value: object) -> datetime:
+    return value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+
+
+def _utc(moment: datetime) -> datetime:
     """A moment of the control table is UTC, as those of the loads are."""
-    if value is None:
-        return None
-    moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
@@ -150,13 +178,14 @@ def _extract(connection: pyodbc.Connection, project: Project, extraction: Extrac
 
 
 def _since(project: Project, load: ReadyLoad) -> datetime | None:
-    """The watermark: up to where the load before this one was read."""
+    """The watermark: up to where the last load before this one was read that was not refused."""
     earlier = [path for path in (project.home.extracted / load.system).glob("*.json") if path.stem < load.load_id]
-    return _remembered(max(earlier)).cutoff_at if earlier else None
-
-
-def _remembered(path: Path) -> Manifest:
-    return parse_manifest(path.read_bytes())
+    for path in sorted(earlier, reverse=True):
+        content = path.read_bytes()
+        content_hash = hashlib.sha256(content).hexdigest()
+        if not quarantined_at(project.home.quarantine, load.system, path.stem, content_hash).exists():
+            return parse_manifest(content).cutoff_at
+    return None
 
 
 def _naive(moment: datetime | None) -> datetime | None:

@@ -15,6 +15,11 @@ from memsync_assets.landing.findings import Finding, as_json, counts
 REASON = "reason.json"
 
 
+def quarantined_at(folder: Path, system: str, load_id: str, content_hash: str) -> Path:
+    """Where a load lies below the quarantine folder, once it was refused."""
+    return folder / system / f"{load_id}.{content_hash[:8]}"
+
+
 def quarantine(load: FoundLoad, folder: Path, findings: Sequence[Finding], refused_at: datetime) -> Path:
     """Move a load below the quarantine folder, its reason.json written first. Returns where it is now.
 
@@ -28,7 +33,7 @@ def quarantine(load: FoundLoad, folder: Path, findings: Sequence[Finding], refus
         "counts": counts(findings),
         "findings": as_json(findings),
     }
-    target = folder / load.system / f"{load.load_id}.{load.content_hash[:8]}"
+    target = quarantined_at(folder, load.system, load.load_id, load.content_hash)
     target.parent.mkdir(parents=True, exist_ok=True)
     (load.folder / REASON).write_text(json.dumps(reason, indent=1), encoding="utf-8")
     if target.exists():

@@ -14,8 +14,11 @@ from memsync_assets.settings import MemsyncError
 _LOST = ("08", "57P01", "57P02", "57P03", "HYT00", "HYT01")
 #: SQLSTATEs of a transaction that the server gave up for another's sake: deadlock, serialization.
 _GIVEN_UP = ("40001", "40P01", "40002")
-#: SQL Server's own numbers, where a driver gives no better SQLSTATE: 1205 deadlock; 1222 lock timeout.
-_GIVEN_UP_NUMBERS = re.compile(r"\((1205|1222)\)")
+#: SQL Server's own numbers, where a driver gives no better SQLSTATE: 1205 deadlock; 1222 lock timeout; and Azure SQL's
+#: for a database that is too busy.
+_GIVEN_UP_NUMBERS = re.compile(r"\((1205|1222|10928|10929|40501|49918|49919|49920)\)")
+#: Azure SQL's for a database that moves to another machine.
+_LOST_NUMBERS = re.compile(r"\((40197|40613)\)")
 #: psqlODBC says these with HY000 when the server is killed under it.
 _LOST_TEXT = re.compile(
     r"server closed the connection|terminating connection|communication link failure|"
@@ -57,7 +60,7 @@ def readable(error: pyodbc.Error) -> Known:
         return Known(MartRefusedError(f"the mart's server refused the connection: {_told(state, message)}"), True)
     if state == "08001":
         return Known(MartInterruptedError(f"the mart's server cannot be reached: {_told(state, message)}"), True)
-    if state.startswith(_LOST) or _LOST_TEXT.search(message):
+    if state.startswith(_LOST) or _LOST_TEXT.search(message) or _LOST_NUMBERS.search(message):
         text = "the mart's server went away. Nothing of this transaction is stored: run again."
         return Known(MartInterruptedError(f"{text} (SQLSTATE {state})"), True)
     if state.startswith(_GIVEN_UP) or _GIVEN_UP_NUMBERS.search(message):

@@ -1,9 +1,9 @@
 """A mart on a database server, reached through pyodbc. What is peculiar to one server is in a `Server`.
 
-A `store` or `append` that is not part of a larger transaction is a transaction of its own, and, like a unit that is
-given to `whole`, is run again when the server gave it up or went away before its commit. Not run again: the block of a
-caller's `transaction()`, which cannot be repeated from here; rows that come as a stream, which is used up; a commit
-whose end is unknown.
+A statement, `store` or `append` that is not part of a larger transaction is a transaction of its own, and, like a unit
+that is given to `whole`, is run again when the server gave it up or went away before its commit. Not run again: the
+block of a caller's `transaction()`, which cannot be repeated from here; rows that come as a stream, which is used up;
+a commit whose end is unknown.
 """
 
 from __future__ import annotations
@@ -129,8 +129,7 @@ class ServerMart:
 
     def execute(self, sql: str, parameters: Parameters | None = None) -> None:
         """See `engine.Mart.execute`."""
-        with self.transaction():
-            self._run(sql, parameters)
+        self.whole(lambda: self._run(sql, parameters))
 
     def fetch(self, sql: str, parameters: Parameters | None = None) -> pa.Table:
         """See `engine.Mart.fetch`."""

@@ -6,17 +6,19 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import pyodbc
 import pytest
 
 from memsync_assets.landing import parts
 from memsync_assets.landing.discovery import scan_all
 from memsync_assets.landing.extraction import extract_new_loads, ready_loads
 from memsync_assets.landing.manifest import parse_manifest
-from memsync_assets.landing.take_in import Applied, pending_loads, take_in
+from memsync_assets.landing.take_in import Applied, Refused, pending_loads, take_in
 from memsync_assets.mart import odbc_rows
 from memsync_assets.mart.drivers import complete
 from memsync_assets.mart.duckdb_mart import DuckDBMart
@@ -269,6 +271,54 @@ def test_a_column_of_fractions_is_told_without_its_values(project: Project, data
     with pytest.raises(MemsyncError, match="column size holds fractions") as refused:
         extract_new_loads(project)
     assert "7.25" not in str(refused.value)
+
+
+def test_changes_are_read_from_the_last_load_that_was_not_refused(
+    project: Project, database: str, cluster: Cluster
+) -> None:
+    mart = DuckDBMart()
+    migrate(mart)
+    cluster.sql("UPDATE members SET state = 'ZZ' WHERE member_id = 'M7'", database)
+    extract_new_loads(project)
+    (load,) = pending_loads(project.landing, mart)
+    assert isinstance(take_in(project, mart, load, _NOW), Refused)
+    cluster.sql("UPDATE members SET state = 'TX', changed_at = '2026-11-20 01:00' WHERE member_id = 'M7'", database)
+    cluster.sql("UPDATE load_control SET status = 'COMPLETE'", database)
+    (second,) = extract_new_loads(project)
+    assert (second.load.load_id, second.kind, second.rows["members"]) == ("L2", "full", 60_000)
+    (applied,) = _taken_in(project, mart)
+    assert applied.mart_rows["members"] == 60_000
+    mart.close()
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ("(NULL, '2026-11-20', NULL, 'COMPLETE')", "load_id must be"),
+        ("('L3', NULL, NULL, 'COMPLETE')", "L3: as_of must be a date"),
+    ],
+)
+def test_a_control_table_without_an_id_or_a_date_is_told(
+    project: Project, database: str, cluster: Cluster, row: str, told: str
+) -> None:
+    cluster.sql(f"INSERT INTO load_control VALUES {row}", database)
+    with pytest.raises(MemsyncError, match=told):
+        extract_new_loads(project)
+
+
+def test_a_second_extraction_is_turned_away_while_one_is_under_way(
+    project: Project, database: str, postgres: str, cluster: Cluster
+) -> None:
+    other = pyodbc.connect(postgres, autocommit=False)
+    other.execute("LOCK TABLE groups IN ACCESS EXCLUSIVE MODE")
+    with ThreadPoolExecutor(1) as threads:
+        first = threads.submit(extract_new_loads, project)
+        cluster.await_blocked()
+        with pytest.raises(MemsyncError, match="another extraction is under way"):
+            extract_new_loads(project)
+        other.close()
+        (extracted,) = first.result()
+    assert extracted.rows == {"members": 60_000, "groups": 1}
 
 
 def test_a_load_whose_manifest_was_the_last_thing_written_is_remembered_and_not_read_again(

@@ -90,6 +90,11 @@ class Cluster:
         finally:
             connection.close()
 
+    def await_blocked(self) -> None:
+        """Until somebody waits for a lock."""
+        while not self.sql("SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock'"):
+            pass
+
     def _run(self, program: str, *arguments: str) -> None:
         done = subprocess.run(
             [str(self._programs / program), *arguments],

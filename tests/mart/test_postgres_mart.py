@@ -88,12 +88,6 @@ def _session(connection_string: str) -> Iterator[pyodbc.Cursor]:
         connection.close()
 
 
-def _await_blocked(cluster: Cluster) -> None:
-    """Until somebody waits for a lock."""
-    while not cluster.sql("SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock'"):
-        pass
-
-
 def _reopen(connection_string: str) -> ServerMart:
     """As soon as the server has noticed that its former client is gone."""
     while True:
@@ -118,7 +112,7 @@ def test_a_server_killed_while_it_stores_finishes_the_store_after_its_restart(
     with _session(postgres) as other, ThreadPoolExecutor(1) as threads:
         other.execute("LOCK TABLE things IN SHARE MODE")
         stored = threads.submit(mart.store, _QUERY, Replace())
-        _await_blocked(cluster)
+        cluster.await_blocked()
         cluster.kill()
         cluster.start()
         assert stored.result() == 1
@@ -185,7 +179,7 @@ def test_a_deadlock_is_given_up_by_the_server_and_stored_again(
         other.execute("SET deadlock_timeout = '1h'")  # so that the mart's transaction is the one given up
         other.execute("LOCK TABLE things IN SHARE MODE")
         stored = threads.submit(mart.store, _QUERY, Replace())
-        _await_blocked(cluster)
+        cluster.await_blocked()
         other.execute("LOCK TABLE given IN ACCESS EXCLUSIVE MODE")
         other.execute("INSERT INTO given (name) VALUES ('d')")
         other.connection.commit()
@@ -207,7 +201,7 @@ def test_a_transaction_of_several_steps_that_a_deadlock_ends_is_run_again_as_a_w
         other.execute("SET deadlock_timeout = '1h'")
         other.execute("LOCK TABLE given IN EXCLUSIVE MODE")
         moved = threads.submit(mart.whole, move_b)
-        _await_blocked(cluster)
+        cluster.await_blocked()
         other.execute("DELETE FROM things WHERE name = 'b'")
         other.execute("INSERT INTO things (name) VALUES ('z')")
         other.connection.commit()
@@ -251,7 +245,7 @@ def test_a_commit_of_unknown_end_is_not_repeated(mart: ServerMart, postgres: str
     with _session(postgres) as other, ThreadPoolExecutor(1) as threads:
         other.execute("SELECT CAST(pg_advisory_lock(42) AS TEXT)").fetchall()
         stored = threads.submit(mart.store, _QUERY, Replace())
-        _await_blocked(cluster)
+        cluster.await_blocked()
         cluster.kill()
         with pytest.raises(CommitUnknownError, match="whole or not at all"):
             stored.result()
@@ -304,7 +298,7 @@ def test_a_server_killed_in_the_middle_of_a_load_has_it_whole_after_its_restart(
     with _session(postgres) as other, ThreadPoolExecutor(1) as threads:
         other.execute("LOCK TABLE load_tables IN SHARE MODE")
         taken_in = threads.submit(take_in, project, mart, load, _NOW)
-        _await_blocked(cluster)
+        cluster.await_blocked()
         cluster.kill()
         cluster.start()
         applied = taken_in.result()
@@ -321,7 +315,7 @@ def _count(mart: ServerMart, table: str) -> int:
 def _start_and_kill(cluster: Cluster, script: str, *arguments: str) -> None:
     process = subprocess.Popen([sys.executable, "-c", script, *arguments])
     try:
-        _await_blocked(cluster)
+        cluster.await_blocked()
         os.kill(process.pid, signal.SIGKILL)
     finally:
         process.kill()

@@ -21,6 +21,8 @@ def _error(state: str, text: str) -> pyodbc.Error:
         ("40001", "Transaction (Process ID 52) was deadlocked on lock resources. (1205)", False),
         ("42000", "Transaction (Process ID 52) was deadlocked on lock resources. (1205)", False),
         ("40P01", "ERROR: deadlock detected", False),
+        ("42000", "The service is currently busy. Retry the request after 10 seconds. (40501)", False),
+        ("HY000", "Database 'm' on server 's' is not currently available. Please retry the connection. (40613)", True),
         ("08S01", "Communication link failure (0)", True),
         ("HYT00", "Login timeout expired (0)", True),
         ("57P01", "FATAL: terminating connection due to administrator command", True),
