@@ -24,10 +24,9 @@ def breach_alert(breach: Mapping[str, Any]) -> Alert:
     return Alert(alert_id("breach", *names), text)
 
 
-def check_alert(name: str, figures: Mapping[str, object]) -> Alert:
-    """The alert of a failed check; once for each set of figures."""
-    beyond = ", ".join(f"{key} {value}" for key, value in figures.items() if key.endswith("beyond tolerance") and value)
-    return Alert(alert_id("check", name, sorted(figures.items())), f"{name} failed: {beyond or 'see the check'}")
+def check_alert(name: str, figures: Mapping[str, object], told: str) -> Alert:
+    """The alert of a failed check, in the check's own words; once for each set of figures."""
+    return Alert(alert_id("check", name, sorted(figures.items())), f"{name} failed: {told}")
 
 
 def current_alerts(instance: dg.DagsterInstance, checks: Sequence[dg.AssetCheckKey]) -> list[Alert]:
@@ -41,7 +40,8 @@ def current_alerts(instance: dg.DagsterInstance, checks: Sequence[dg.AssetCheckK
         record = instance.get_latest_asset_check_evaluation_record(key)
         evaluation = record and record.event and record.event.asset_check_evaluation
         if evaluation and not evaluation.passed and evaluation.severity == dg.AssetCheckSeverity.ERROR:
-            found.append(check_alert(key.name, {name: value.value for name, value in evaluation.metadata.items()}))
+            figures = {name: value.value for name, value in evaluation.metadata.items()}
+            found.append(check_alert(key.name, figures, evaluation.description or "see the check"))
     return found
 
 

@@ -197,7 +197,9 @@ def test_the_sensor_tells_breaches_and_failed_checks_once(landing: Landing) -> N
                 tick(definitions, landing.project, instance)
             told.append([json.loads(line)["text"] for line in alerts_file(landing.project).read_text().splitlines()])
     first, both = told
-    assert first[0].startswith("count_parity_claims_group failed: ihm:")
+    assert first[0] == (
+        "count_parity_claims_group failed: ihm: 1 of 1 cells beyond tolerance, 0 within; net 1, gross 3"
+    )
     assert len(first) == 3
     assert [text for text in both if text.startswith("SLA")] == [
         "SLA breached: ihm, claims: 2 extra were due on 2026-10-16; owner downstream",
