@@ -6,7 +6,7 @@ From there the landing sensor takes them on, as it does any load.
 import dagster as dg
 
 from memsync_assets.landing.extraction import extract_new_loads, ready_loads
-from memsync_assets.settings import Project
+from memsync_assets.settings import MemsyncError, Project
 
 _UNDER_WAY = [
     dg.DagsterRunStatus.QUEUED,
@@ -41,12 +41,22 @@ def extraction() -> None:
 def complete_loads(
     context: dg.SensorEvaluationContext, project: dg.ResourceParam[Project]
 ) -> dg.RunRequest | dg.SkipReason:
-    """One extraction at a time; one that failed is begun again, since its loads are still new."""
+    """One extraction at a time; one that failed is begun again, since its loads are still new.
+
+    A system that does not answer fails the tick, unless another has a load to be extracted.
+    """
     filters = dg.RunsFilter(job_name=extraction.name, statuses=_UNDER_WAY)
     if context.instance.get_runs_count(filters):
         return dg.SkipReason("an extraction is under way")
     systems = [name for name, system in project.settings.systems.items() if system.extraction]
-    ready = [load for system in sorted(systems) for load in ready_loads(project, system)]
-    if not ready:
-        return dg.SkipReason(f"no new complete load among {len(systems)} systems that are read over ODBC")
-    return dg.RunRequest(tags={"memsync/loads": str(len(ready))})
+    ready, failures = 0, []
+    for system in sorted(systems):
+        try:
+            ready += len(ready_loads(project, system))
+        except MemsyncError as error:
+            failures.append(str(error))
+    if ready:
+        return dg.RunRequest(tags={"memsync/loads": str(ready)})
+    if failures:
+        raise MemsyncError("\n".join(failures))
+    return dg.SkipReason(f"no new complete load among {len(systems)} systems that are read over ODBC")

@@ -50,23 +50,33 @@ class Extracted:
     rows: dict[str, int]
 
 
-def extract_new_loads(project: Project) -> list[Extracted]:
+def extract_new_loads(project: Project) -> Iterator[Extracted]:
     """Extract every complete load of every system that has an extraction, in the order in which they apply.
 
+    Gives each load as soon as it is in the landing folder. A system that fails keeps none of the others from theirs.
+
     Raises:
-        MemsyncError: a connection or a query failed, or another process extracts; what is finished is kept, and the
-            next call goes on from there.
+        MemsyncError: in the end, where a connection or a query of some system failed; what is finished is kept, and the
+            next call goes on from there. At once, where another process extracts.
     """
     extractions = {name: system.extraction for name, system in project.settings.systems.items() if system.extraction}
     if not extractions:
-        return []
-    done = []
+        return
+    failures = []
     with _alone(project.home.extracted):
         for system, extraction in sorted(extractions.items()):
-            with _connection(system, extraction) as connection:
-                for load in _ready(connection, project, system, extraction):
-                    done.append(_extract(connection, project, extraction, load))
-    return done
+            try:
+                yield from _extract_system(project, system, extraction)
+            except MemsyncError as error:
+                failures.append(str(error))
+    if failures:
+        raise MemsyncError("\n".join(failures))
+
+
+def _extract_system(project: Project, system: str, extraction: Extraction) -> Iterator[Extracted]:
+    with _connection(system, extraction) as connection:
+        for load in _ready(connection, project, system, extraction):
+            yield _extract(connection, project, extraction, load)
 
 
 @contextmanager

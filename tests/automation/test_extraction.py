@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
@@ -10,7 +11,7 @@ import pytest
 from memsync_assets.automation.extraction import complete_loads, extraction
 from memsync_assets.definitions import build_definitions
 from memsync_assets.landing.discovery import scan_all
-from memsync_assets.settings import Extraction, Home, Project, System, load_settings
+from memsync_assets.settings import Extraction, Home, MemsyncError, Project, System, load_settings
 from tests.mart.cluster import Cluster
 
 
@@ -54,6 +55,26 @@ def test_a_complete_load_starts_an_extraction_until_it_is_there(
         assert extraction.execute_in_process(instance=instance, resources={"project": project}).success
         assert isinstance(_tick(project, instance), dg.SkipReason)
     assert [load.name for load in scan_all(project.landing)] == ["policy/L1"]
+
+
+@pytest.mark.postgres
+def test_a_system_that_does_not_answer_keeps_no_other_from_its_extraction(
+    project: Project, postgres: str, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy = project.settings.systems["policy"].extraction
+    assert policy is not None
+    ready = policy.model_copy(update={"loads": "SELECT 'L1' AS load_id, CURRENT_DATE AS as_of, NULL AS cutoff_at"})
+    gone = policy.model_copy(update={"connection_variable": "GONE"})
+    monkeypatch.setenv("POLICY_CONNECTION", postgres)
+    monkeypatch.setenv("GONE", "DRIVER={PostgreSQL Unicode};SERVER=127.0.0.1;PORT=1;UID=x")
+    systems = {"gone": System(role="source", extraction=gone)}
+    with dg.DagsterInstance.ephemeral() as instance:
+        alone = replace(project, settings=project.settings.model_copy(update={"systems": systems}))
+        with pytest.raises(MemsyncError, match=r"systems\.gone\.extraction"):
+            _tick(alone, instance)
+        systems = systems | {"policy": System(role="source", extraction=ready)}
+        both = replace(project, settings=project.settings.model_copy(update={"systems": systems}))
+        assert isinstance(_tick(both, instance), dg.RunRequest)
 
 
 def test_the_sensor_is_there_where_a_system_is_read_over_odbc(project: Project) -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from memsync_assets.landing import parts
 from memsync_assets.landing.discovery import scan_all
-from memsync_assets.landing.extraction import extract_new_loads, ready_loads
+from memsync_assets.landing.extraction import Extracted, extract_new_loads, ready_loads
 from memsync_assets.landing.manifest import parse_manifest
 from memsync_assets.landing.take_in import Applied, Refused, pending_loads, take_in
 from memsync_assets.mart import odbc_rows
@@ -72,6 +72,10 @@ def project(tmp_path: Path) -> Project:
     return Project(settings, Home(tmp_path / "home"), tmp_path / "landing")
 
 
+def _extracted(project: Project) -> list[Extracted]:
+    return list(extract_new_loads(project))
+
+
 def _taken_in(project: Project, mart: DuckDBMart) -> list[Applied]:
     outcomes = [take_in(project, mart, load, _NOW) for load in pending_loads(project.landing, mart)]
     assert all(isinstance(outcome, Applied) for outcome in outcomes)
@@ -83,9 +87,9 @@ def test_a_complete_load_is_extracted_once_and_the_next_one_as_its_changes(
 ) -> None:
     mart = DuckDBMart()
     migrate(mart)
-    (first,) = extract_new_loads(project)
+    (first,) = _extracted(project)
     assert (first.load.load_id, first.kind, first.rows) == ("L1", "full", {"members": 60_000, "groups": 1})
-    assert extract_new_loads(project) == []
+    assert _extracted(project) == []
     (applied,) = _taken_in(project, mart)
     assert applied.mart_rows["members"] == 60_000
     assert applied.unknown_columns == {"groups": ("size",)}
@@ -95,7 +99,7 @@ def test_a_complete_load_is_extracted_once_and_the_next_one_as_its_changes(
     cluster.sql("UPDATE members SET state = 'NV', changed_at = '2026-11-20 09:00' WHERE member_id = 'M9'", database)
     cluster.sql("UPDATE load_control SET status = 'COMPLETE'", database)
     assert [load.load_id for load in ready_loads(project, "policy")] == ["L2"]
-    (second,) = extract_new_loads(project)
+    (second,) = _extracted(project)
     assert (second.load.load_id, second.kind, second.rows) == ("L2", "delta", {"members": 2})
     _taken_in(project, mart)
     rows = mart.fetch(
@@ -108,7 +112,7 @@ def test_a_complete_load_is_extracted_once_and_the_next_one_as_its_changes(
 
 
 def test_the_manifest_tells_what_the_control_table_tells(project: Project, database: str) -> None:
-    extract_new_loads(project)
+    _extracted(project)
     (load,) = scan_all(project.landing)
     manifest = parse_manifest((load.folder / "manifest.json").read_bytes())
     assert (manifest.system, manifest.load_id, manifest.as_of) == ("policy", "L1", date(2026, 11, 19))
@@ -125,12 +129,12 @@ def test_an_interrupted_extraction_goes_on_at_the_table_that_failed(
 ) -> None:
     cluster.sql("ALTER TABLE groups RENAME TO groups_away", database)
     with pytest.raises(MemsyncError, match=r"policy.*cannot be read \(SQLSTATE 42P01\)"):
-        extract_new_loads(project)
+        _extracted(project)
     assert scan_all(project.landing) == []
     members = project.landing / "policy" / "L1" / "members-full-0001.parquet"
     before = os.stat(members)
     cluster.sql("ALTER TABLE groups_away RENAME TO groups", database)
-    (extracted,) = extract_new_loads(project)
+    (extracted,) = _extracted(project)
     assert extracted.rows == {"members": 60_000, "groups": 1}
     assert os.stat(members).st_ino == before.st_ino
 
@@ -158,7 +162,7 @@ def kill_at_the_renaming(self, target):
 Path.replace = kill_at_the_renaming
 policy = System(role="source", extraction=Extraction.model_validate_json(sys.argv[3]))
 settings = load_settings().model_copy(update={"systems": {"policy": policy}})
-extraction.extract_new_loads(Project(settings, Home(landing.parent / "home"), landing))
+list(extraction.extract_new_loads(Project(settings, Home(landing.parent / "home"), landing)))
 """
 
 
@@ -206,7 +210,7 @@ def test_a_killed_extraction_keeps_the_parts_that_it_has_finished(
     assert scan_all(project.landing) == []
     before = _files(project)
     _small_parts(monkeypatch)
-    (extracted,) = extract_new_loads(project)
+    (extracted,) = _extracted(project)
     assert extracted.rows == {"members": 60_000, "groups": 1}
     after = _files(project)
     assert len(after) == 6
@@ -223,7 +227,7 @@ def _interrupt(project: Project, cluster: Cluster, database: str) -> None:
     """All of members is read, and groups is not."""
     cluster.sql("ALTER TABLE groups RENAME TO groups_away", database)
     with pytest.raises(MemsyncError):
-        extract_new_loads(project)
+        _extracted(project)
     cluster.sql("ALTER TABLE groups_away RENAME TO groups", database)
 
 
@@ -236,7 +240,7 @@ def test_a_part_that_is_not_what_the_journal_says_is_read_again_with_those_behin
     before = _files(project)
     spoiled = project.landing / "policy" / "L1" / "members-full-0003.parquet"
     spoiled.write_bytes(spoiled.read_bytes()[:-1] + b"?")
-    (extracted,) = extract_new_loads(project)
+    (extracted,) = _extracted(project)
     assert extracted.rows["members"] == 60_000
     after = _files(project)
     kept = sorted(name for name in after if before[name] == after[name])
@@ -261,7 +265,7 @@ def test_a_table_that_changes_while_its_reading_is_interrupted_is_read_anew(
     spoiled = project.landing / "policy" / "L1" / "members-full-0004.parquet"
     spoiled.unlink()
     cluster.sql(meanwhile, database)
-    (extracted,) = extract_new_loads(project)
+    (extracted,) = _extracted(project)
     assert extracted.rows["members"] == rows
     assert len(_files(project)) == -(-rows // 10_000)
 
@@ -269,8 +273,24 @@ def test_a_table_that_changes_while_its_reading_is_interrupted_is_read_anew(
 def test_a_column_of_fractions_is_told_without_its_values(project: Project, database: str, cluster: Cluster) -> None:
     cluster.sql("UPDATE groups SET size = 7.25", database)
     with pytest.raises(MemsyncError, match="column size holds fractions") as refused:
-        extract_new_loads(project)
+        _extracted(project)
     assert "7.25" not in str(refused.value)
+
+
+def test_a_system_that_fails_keeps_no_other_from_its_loads(
+    project: Project, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GONE", complete("postgres", "SERVER=127.0.0.1;PORT=1;DATABASE=x;UID=x"))
+    policy = project.settings.systems["policy"]
+    assert policy.extraction is not None
+    gone = policy.model_copy(
+        update={"extraction": policy.extraction.model_copy(update={"connection_variable": "GONE"})}
+    )
+    both = project.settings.model_copy(update={"systems": {"also_gone": gone, "gone": gone, "policy": policy}})
+    found = []
+    with pytest.raises(MemsyncError, match=r"systems\.also_gone(.|\n)*systems\.gone"):
+        found += extract_new_loads(replace(project, settings=both))
+    assert [load.name for load in scan_all(project.landing)] == ["policy/L1"]
 
 
 def test_changes_are_read_from_the_last_load_that_was_not_refused(
@@ -279,12 +299,12 @@ def test_changes_are_read_from_the_last_load_that_was_not_refused(
     mart = DuckDBMart()
     migrate(mart)
     cluster.sql("UPDATE members SET state = 'ZZ' WHERE member_id = 'M7'", database)
-    extract_new_loads(project)
+    _extracted(project)
     (load,) = pending_loads(project.landing, mart)
     assert isinstance(take_in(project, mart, load, _NOW), Refused)
     cluster.sql("UPDATE members SET state = 'TX', changed_at = '2026-11-20 01:00' WHERE member_id = 'M7'", database)
     cluster.sql("UPDATE load_control SET status = 'COMPLETE'", database)
-    (second,) = extract_new_loads(project)
+    (second,) = _extracted(project)
     assert (second.load.load_id, second.kind, second.rows["members"]) == ("L2", "full", 60_000)
     (applied,) = _taken_in(project, mart)
     assert applied.mart_rows["members"] == 60_000
@@ -303,7 +323,7 @@ def test_a_control_table_without_an_id_or_a_date_is_told(
 ) -> None:
     cluster.sql(f"INSERT INTO load_control VALUES {row}", database)
     with pytest.raises(MemsyncError, match=told):
-        extract_new_loads(project)
+        _extracted(project)
 
 
 def test_a_second_extraction_is_turned_away_while_one_is_under_way(
@@ -312,10 +332,10 @@ def test_a_second_extraction_is_turned_away_while_one_is_under_way(
     other = pyodbc.connect(postgres, autocommit=False)
     other.execute("LOCK TABLE groups IN ACCESS EXCLUSIVE MODE")
     with ThreadPoolExecutor(1) as threads:
-        first = threads.submit(extract_new_loads, project)
+        first = threads.submit(_extracted, project)
         cluster.await_blocked()
         with pytest.raises(MemsyncError, match="another extraction is under way"):
-            extract_new_loads(project)
+            _extracted(project)
         other.close()
         (extracted,) = first.result()
     assert extracted.rows == {"members": 60_000, "groups": 1}
@@ -324,11 +344,11 @@ def test_a_second_extraction_is_turned_away_while_one_is_under_way(
 def test_a_load_whose_manifest_was_the_last_thing_written_is_remembered_and_not_read_again(
     project: Project, database: str, cluster: Cluster
 ) -> None:
-    extract_new_loads(project)
+    _extracted(project)
     (remembered,) = (project.home.extracted / "policy").iterdir()
     remembered.unlink()
     cluster.sql("DROP TABLE members", database)
-    (extracted,) = extract_new_loads(project)
+    (extracted,) = _extracted(project)
     assert extracted.rows == {"members": 60_000, "groups": 1}
     assert remembered.exists()
 
@@ -338,13 +358,13 @@ def test_an_unusable_load_id_and_a_missing_column_are_refused(
 ) -> None:
     cluster.sql("INSERT INTO load_control VALUES ('../../etc', '2026-11-20', NULL, 'COMPLETE')", database)
     with pytest.raises(MemsyncError, match="load_id must be"):
-        extract_new_loads(project)
+        _extracted(project)
     extraction = project.settings.systems["policy"].extraction
     assert extraction is not None
     narrower = extraction.model_copy(update={"loads": "SELECT load_id, as_of FROM load_control"})
     systems = {"policy": System(role="source", extraction=narrower)}
     with pytest.raises(MemsyncError, match="gives no column cutoff_at"):
-        extract_new_loads(replace(project, settings=project.settings.model_copy(update={"systems": systems})))
+        _extracted(replace(project, settings=project.settings.model_copy(update={"systems": systems})))
 
 
 def test_a_database_that_refuses_is_told_without_its_text(
@@ -352,10 +372,10 @@ def test_a_database_that_refuses_is_told_without_its_text(
 ) -> None:
     monkeypatch.delenv("POLICY_CONNECTION", raising=False)
     with pytest.raises(MemsyncError, match="set POLICY_CONNECTION"):
-        extract_new_loads(project)
+        _extracted(project)
     given = complete("postgres", cluster.connection_string("nowhere") + ";PWD=hush")
     monkeypatch.setenv("POLICY_CONNECTION", given)
     with pytest.raises(MemsyncError, match="cannot be read") as refused:
-        extract_new_loads(project)
+        _extracted(project)
     assert "hush" not in str(refused.value)
     assert refused.value.__cause__ is None
