@@ -94,9 +94,10 @@ def in_a_process(name: str, work: Callable[..., Result], *given: object) -> Resu
     process = context.Process(target=_report, args=(sending, work, given))
     process.start()
     sending.close()
-    result, seconds, peak = receiving.recv()
+    result, seconds, used = receiving.recv()
     process.join()
-    print(f"{name:42}{seconds:8.1f} s{peak:8.2f} GB", flush=True)
+    cpu = used.ru_utime + used.ru_stime
+    print(f"{name:42}{seconds:8.1f} s{cpu:8.1f} s of CPU{used.ru_maxrss / 2**20:8.2f} GB", flush=True)
     return result
 
 
@@ -104,7 +105,7 @@ def _report(sending: multiprocessing.connection.Connection, work: Callable[..., 
     started = time.perf_counter()
     result = work(*given)
     seconds = time.perf_counter() - started
-    sending.send((result, seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20))
+    sending.send((result, seconds, resource.getrusage(resource.RUSAGE_SELF)))
 
 
 def fill(mart: DuckDBMart, contacts: int, seed: int) -> pa.Table:
@@ -134,15 +135,21 @@ def _naive(rows: pa.Table) -> pa.Table:
 
 def make_contacts(path: Path, contacts: int, seed: int) -> None:
     """A mart with the sample's contacts, and the truth beside it."""
-    mart = DuckDBMart(path)
+    mart = _open(path)
     migrate(mart)
     pq.write_table(fill(mart, contacts, seed), path.with_suffix(".parquet"))
     mart.close()
 
 
+def _open(path: Path) -> DuckDBMart:
+    mart = DuckDBMart(path)
+    mart.connection.execute("SET enable_progress_bar = false")
+    return mart
+
+
 def parse_contacts(path: Path) -> None:
     """Legal entities and normalized contacts."""
-    mart = DuckDBMart(path)
+    mart = _open(path)
     roll_up_legal_entities(mart)
     normalize_contacts(mart)
     mart.close()
@@ -154,7 +161,7 @@ def match_contacts(path: Path) -> None:
         systems={source.name: System(role="source", priority=n) for n, source in enumerate(SOURCES, 1)},
         reconciliations={"ihm": Reconciliation(scope=Scope(flagged=True))},
     )
-    mart = DuckDBMart(path)
+    mart = _open(path)
     resolve_persons(mart, settings, ())
     assert contacts_lost(mart) == 0
     mart.close()
