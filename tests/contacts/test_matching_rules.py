@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from memsync_assets.contacts.decisions import decision
-from memsync_assets.contacts.identity import resolve_persons
+from memsync_assets.contacts.identity import RARE_NAME, find_candidates, resolve_persons
 from memsync_assets.contacts.legal_entities import roll_up_legal_entities
 from memsync_assets.contacts.normalize import normalize_contacts
 from memsync_assets.mart.duckdb_mart import DuckDBMart
 from memsync_assets.settings import Settings
-from tests.contacts.rows import contact, write
+from tests.contacts.rows import contact, role, write
 
 Row = dict[str, object]
 #: Contacts enough that a name can be rare among them: 5,200 of other names and places.
@@ -76,3 +76,39 @@ def test_what_no_rule_is_certain_of_is_for_people_until_they_decide(mart: DuckDB
     for verdict in ("never_link", "always_link"):
         run(mart, settings, left, right, decisions=[decision(verdict, ("a", "1"), ("b", "1"))])
         assert mart.fetch("SELECT * FROM review_pairs").num_rows == 0
+
+
+def pairs_of(mart: DuckDBMart, *contacts: Row, roles: tuple[Row, ...] = ()) -> set[tuple[str, str]]:
+    """The candidate pairs among contacts, by their ids."""
+    write(mart, "source_contacts", *contacts)
+    write(mart, "source_contact_roles", *roles)
+    roll_up_legal_entities(mart)
+    normalize_contacts(mart)
+    find_candidates(mart)
+    found = mart.fetch(
+        "SELECT a.contact_id AS left_id, b.contact_id AS right_id FROM candidate_pairs AS p"
+        " INNER JOIN contact_evidence AS a ON p.left_number = a.contact_number"
+        " INNER JOIN contact_evidence AS b ON p.right_number = b.contact_number"
+    )
+    return set(zip(found["left_id"].to_pylist(), found["right_id"].to_pylist(), strict=True))
+
+
+def test_of_many_of_one_name_those_of_one_title_are_candidates(mart: DuckDBMart) -> None:
+    many = [contact(f"a:{n}", "Mary Smith", title=f"Manager {n}") for n in range(RARE_NAME + 1)]
+    twin = contact("a:x", "Mary Smith", title="MANAGER 3")
+    assert pairs_of(mart, *many) == set()
+    assert pairs_of(mart, *many, twin) == {("3", "x")}
+    nickname = contact("a:x", "Molly Smith", title="Manager 3")
+    assert pairs_of(mart, *many, nickname) == {("3", "x")}
+
+
+def test_a_mail_domain_tells_whose_employee_writes(mart: DuckDBMart) -> None:
+    namesakes = [contact(f"b:{n}", "Mary Smith") for n in range(RARE_NAME + 1)]
+    colleagues = [contact(f"a:c{n}", f"{name} Jones", email=f"{name}@acme.com") for n, name in enumerate(_GIVEN[:3])]
+    known = contact("a:home", "Mary Smith")
+    moved = contact("a:moved", "Mary Smith", email="mary.smith@acme.com")
+    roles = (*(role(f"a:c{n}", "G1") for n in range(3)), role("a:home", "G1"), role("a:moved", "G2"))
+    found = pairs_of(mart, *namesakes, *colleagues, known, moved, roles=roles)
+    assert ("home", "moved") in found
+    (pair,) = mart.fetch("SELECT place_contacts FROM judged_pairs WHERE place_contacts IS NOT NULL").to_pylist()
+    assert pair["place_contacts"] == 5  # three colleagues and these two
