@@ -97,7 +97,8 @@ def resolve_persons(mart: Mart, settings: Settings, decisions: Sequence[Decision
     former, next_number = _read_former(mart)
     numbering = number_persons(_cluster_of(clusters, len(contacts.ids)), living, vanished, former, next_number)
     _hold(numbering, len(np.unique(contacts.before["person_number"])), settings)
-    with mart.transaction():
+
+    def write() -> tuple[int, int]:
         _write_refused(mart, contacts, clusters.refused)
         _write_contact_persons(mart, contacts, clusters.joined, numbering.person_of)
         _write_ids(mart, contacts.before, numbering)
@@ -105,7 +106,9 @@ def resolve_persons(mart: Mart, settings: Settings, decisions: Sequence[Decision
         mart.store(read_query("contacts/golden_values"), Replace())
         persons = mart.store(read_query("contacts/persons"), Replace())
         mart.store(read_query("contacts/person_roles"), Replace())
-        review = _write_review(mart, decisions)
+        return persons, _write_review(mart, decisions)
+
+    persons, review = mart.whole(write)
     return PersonCounts(
         contacts=len(contacts.ids),
         persons=persons,

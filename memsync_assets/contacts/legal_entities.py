@@ -111,17 +111,21 @@ def roll_up_legal_entities(mart: Mart) -> LegalEntityCounts:
         root: legal_entity_id(root, normalized_tax_id(units[root].tax_id)) for root in sorted(set(found.roots.values()))
     }
     groups = [_group_row(group, found, ids) for group in _read_groups(mart)]
-    with mart.transaction():
-        for table in ("legal_entities", "group_legal_entities", "org_unit_problems"):
+    entities = _entity_rows(units, ids)
+    tables: dict[str, list[dict[str, str | None]]] = {
+        "legal_entities": entities,
+        "group_legal_entities": groups,
+        "org_unit_problems": [
+            {"source_system": s, "org_unit_id": u, "problem": p} for (s, u), p in sorted(found.problems.items())
+        ],
+    }
+
+    def replace() -> None:
+        for table, rows in tables.items():
             mart.execute(f"DELETE FROM {table}")  # noqa: S608
-        entities = _entity_rows(units, ids)
-        _append(mart, "legal_entities", entities)
-        _append(mart, "group_legal_entities", groups)
-        _append(
-            mart,
-            "org_unit_problems",
-            [{"source_system": s, "org_unit_id": u, "problem": p} for (s, u), p in sorted(found.problems.items())],
-        )
+            _append(mart, table, rows)
+
+    mart.whole(replace)
     kinds = sorted(set(found.problems.values()))
     return LegalEntityCounts(
         legal_entities=len(entities),

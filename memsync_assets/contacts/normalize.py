@@ -58,10 +58,14 @@ def normalize_contacts(mart: Mart) -> NormalizationCounts:
     groups = mart.store(read_query("contacts/group_values"), Replace())
     parsed = {dictionary.table: complete(mart, dictionary) for dictionary in DICTIONARIES}
     compare_names(mart, "first", _FIRST_NAMES_OF_ONE_EMAIL)
-    with mart.transaction():
+
+    def store() -> tuple[int, int]:
         normalized = mart.store(read_query("contacts/normalized_contacts"), Replace(), {"many_names": MANY_NAMES})
         quarantined = mart.store(read_query("contacts/quarantined_contacts"), Replace())
         mart.store(read_query("contacts/normalized_groups"), Replace())
+        return normalized, quarantined
+
+    normalized, quarantined = mart.whole(store)
     return NormalizationCounts(contacts, groups, normalized, quarantined, parsed)
 
 

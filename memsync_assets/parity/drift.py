@@ -275,18 +275,17 @@ def count_kinds(drifts: Sequence[Drift]) -> dict[str, int]:
 
 
 def _store(mart: Mart, reconciliation: str, as_of: date, drifts: Sequence[Drift]) -> None:
-    with mart.transaction():
+    types = {"members_before": pa.int64(), "members_now": pa.int64(), "score": pa.float64()}
+    rows = [asdict(drift) for drift in drifts]
+    columns = {f.name: pa.array([row[f.name] for row in rows], types.get(f.name, pa.string())) for f in fields(Drift)}
+    columns["reconciliation"] = pa.array([reconciliation] * len(rows), pa.string())
+    columns["as_of"] = pa.array([as_of] * len(rows), pa.date32())
+
+    def replace() -> None:
         mart.execute(
             "DELETE FROM membership_drift WHERE reconciliation = @reconciliation AND as_of = @as_of",
             {"reconciliation": reconciliation, "as_of": as_of},
         )
-        if not drifts:
-            return
-        types = {"members_before": pa.int64(), "members_now": pa.int64(), "score": pa.float64()}
-        rows = [asdict(drift) for drift in drifts]
-        columns = {
-            f.name: pa.array([row[f.name] for row in rows], types.get(f.name, pa.string())) for f in fields(Drift)
-        }
-        columns["reconciliation"] = pa.array([reconciliation] * len(rows), pa.string())
-        columns["as_of"] = pa.array([as_of] * len(rows), pa.date32())
         mart.append("membership_drift", pa.table(columns))
+
+    mart.whole(replace)

@@ -119,7 +119,8 @@ def write_configuration(mart: Mart, settings: Settings) -> None:
     sources = mart.fetch("SELECT DISTINCT l.system FROM loads AS l WHERE l.role = 'source' ORDER BY l.system")
     loaded = sources["system"].to_pylist()
     blocks = settings.reconciliations.items()
-    with mart.transaction():
+
+    def write() -> None:
         _replace(
             mart,
             "reconciliation_levels",
@@ -144,6 +145,8 @@ def write_configuration(mart: Mart, settings: Settings) -> None:
             ("reconciliation", "kind", "owner"),
             [(name, kind, owner_of(block, kind)) for name, block in blocks for kind in OWNERS],
         )
+
+    mart.whole(write)
 
 
 def write_scope(mart: Mart, name: str, reconciliation: Reconciliation, as_of: date) -> int:
