@@ -12,6 +12,7 @@ from memsync_assets.parity.comparison import compare_membership
 from memsync_assets.parity.drift import count_kinds, watch_drift
 from memsync_assets.parity.ledger import bring_ledger_up_to, read_breaches
 from memsync_assets.parity.report.answers import causes
+from memsync_assets.parity.report.charts import as_markdown
 from memsync_assets.parity.report.page import trend_chart
 from memsync_assets.parity.report.writing import Report, write_reports
 from memsync_assets.settings import Project
@@ -117,7 +118,7 @@ def _about(reports: list[Report]) -> dict[str, Any]:
             [
                 {
                     "findings": c.findings,
-                    "share": c.share,
+                    "share": f"{c.share:.1%}",
                     "cause": c.text,
                     "since": str(c.since or ""),
                     "owner": c.owner,
@@ -125,7 +126,11 @@ def _about(reports: list[Report]) -> dict[str, Any]:
                 for c in causes(report.figures)
             ]
         )
-        about[f"{name} trend"] = dg.MetadataValue.md(trend_chart(report.figures))
+        about[f"{name} trend"] = dg.MetadataValue.md(as_markdown(trend_chart(report.figures), "findings by as-of date"))
+        # Numbers by themselves are what Dagster plots over time.
+        for total in report.figures.totals:
+            for figure in ("variance", "findings", "open_now", "overdue"):
+                about[f"{name}: {total.downstream_system} {figure.replace('_', ' ')}"] = getattr(total, figure)
     return about
 
 

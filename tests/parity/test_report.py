@@ -5,18 +5,23 @@ from __future__ import annotations
 import re
 import stat
 import zipfile
+from base64 import b64decode
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
+from xml.etree import ElementTree
 
+import dagster as dg
 import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from memsync_assets.mart.connect import open_mart
 from memsync_assets.mart.duckdb_mart import DuckDBMart
 from memsync_assets.mart.schema import migrate
+from memsync_assets.parity.assets import ihm_discrepancy_report
 from memsync_assets.parity.comparison import compare_membership
 from memsync_assets.parity.drift import watch_drift
 from memsync_assets.parity.ledger import bring_ledger_up_to
@@ -241,6 +246,30 @@ def test_drift_is_in_workbook_and_page(report: Report) -> None:
     sheet = openpyxl.load_workbook(report.workbook)["Drift"]
     assert [cell.value for cell in sheet[2]][:5] == ["vanished", "claims", "a", "=G2", 1]
     assert "<td>vanished</td><td>a =G2</td><td>claims</td>" in report.page.read_text(encoding="utf-8")
+
+
+def test_the_asset_plots_counts_and_shows_the_trend_without_members(tmp_path: Path) -> None:
+    there = world([row(f"member-{n}") for n in range(20)], [row(f"member-{n}", plan="Q") for n in range(12)], AS_OF)
+    project = Project(settings(there), Home(tmp_path), tmp_path)
+    with open_mart(project) as mart:
+        write(mart, there)
+        compare_membership(mart, settings(there), AS_OF)
+        bring_ledger_up_to(mart, settings(there), AS_OF)
+    made = dg.materialize(
+        [ihm_discrepancy_report], resources={"project": project}, instance=dg.DagsterInstance.ephemeral()
+    )
+    (event,) = made.asset_materializations_for_node("ihm_discrepancy_report")
+    plotted = {name: value.value for name, value in event.metadata.items() if isinstance(value, dg.IntMetadataValue)}
+    assert plotted == {
+        "ihm: claims variance": -8,
+        "ihm: claims findings": 20,
+        "ihm: claims open now": 20,
+        "ihm: claims overdue": 0,
+    }
+    image = re.fullmatch(r"!\[.*\]\(data:image/svg\+xml;base64,(.*)\)", str(event.metadata["ihm trend"].value))
+    assert image
+    assert ElementTree.fromstring(b64decode(image[1])).tag == "{http://www.w3.org/2000/svg}svg"
+    assert "member-" not in str(event.metadata)
 
 
 def test_nothing_compared_gives_no_report(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -32,7 +33,8 @@ def line_chart(labels: Sequence[str], lines: Sequence[Line], title: str) -> str:
         return _TOP + (_HEIGHT - _TOP - _BOTTOM) * (1 - value / top)
 
     parts = [
-        f'<svg class="chart" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(title)}">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="chart" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img"'
+        f' font-family="system-ui, sans-serif" font-size="11" aria-label="{escape(title)}">',
         f"<title>{escape(title)}</title>",
     ]
     for share in (0, 0.5, 1):
@@ -56,6 +58,11 @@ def line_chart(labels: Sequence[str], lines: Sequence[Line], title: str) -> str:
             name = f"{escape(line.name)} {line.values[-1]:,}"
             parts.append(f'<text x="{_WIDTH - _RIGHT + 8}" y="{end + 4:.1f}" fill="{colour}">{name}</text>')
     return "".join([*parts, "</svg>"])
+
+
+def as_markdown(svg: str, title: str) -> str:
+    """An SVG as an image inside Markdown: what shows Markdown in a browser keeps no SVG elements of its own."""
+    return f"![{title}](data:image/svg+xml;base64,{b64encode(svg.encode()).decode()})"
 
 
 def sparkline(values: Sequence[int | None], text: str) -> str:
