@@ -142,9 +142,13 @@ def plan(
 
     project = _project(home, config)
     with local_target(project), open_mart(project) as mart:
-        print_plan(console, make_plan(mart, project, connect(project)))
+        with console.status("planning") as status:
+            counts = make_plan(mart, project, connect(project), tell=status.update)
+            if excel:
+                status.update("writing the workbook")
+                write_plan_workbook(mart, excel)
+        print_plan(console, mart, counts)
         if excel:
-            write_plan_workbook(mart, excel)
             console.print(f"Every change: {escape(str(excel))}", soft_wrap=True)
 
 
@@ -162,9 +166,10 @@ def apply(
 ) -> None:
     """Carry out the plan that was made last. Asks on a terminal; elsewhere it needs `--approve PLAN_HASH`.
 
-    Exit code: 0 all changes succeeded, 5 some failed, 2 the plan was not approved or is not the last one.
+    Exit code: 0 all changes succeeded, 5 some failed or were not sent, 2 the plan was not approved or is not the last
+    one.
 
-    Example: `memsync apply --approve 3f6c...`
+    Examples: `memsync apply`, `memsync apply --approve 3f6c...`, `memsync apply --retry-failed`
     """
     from memsync_assets.mart.connect import open_mart
     from memsync_assets.salesforce.apply import apply_plan
@@ -177,12 +182,15 @@ def apply(
     with local_target(project), open_mart(project) as mart:
         refuse_after_loss(mart)
         org = connect(project)
+        if org is None:
+            raise MemsyncError("salesforce.target is none: there is no org to write to.")
         if retry_failed:
-            print_plan(console, make_plan(mart, project, org, retry_failed=True))
+            print_plan(console, mart, make_plan(mart, project, org, retry_failed=True))
         approved = approve or ask_for_approval(console, mart)
-        counts = apply_plan(mart, project, org, approved)
+        with console.status("looking at the org") as status:
+            counts = apply_plan(mart, project, org, approved, tell=status.update)
         print_results(console, counts)
-    raise typer.Exit(5 if counts.failed else 0)
+    raise typer.Exit(5 if counts.failed or counts.skipped_because else 0)
 
 
 @app.command()

@@ -83,10 +83,14 @@ class _Face:
     async def token(self, request: Request) -> Response:
         form = {key: str(value) for key, value in (await request.form()).items()}
         url, authorization = str(request.base_url).rstrip("/"), request.headers.get("authorization", "")
-        try:
-            return _response(Answer(200, self.org.sessions.token(form, url, authorization)))
-        except OAuthError as error:
-            return _response(Answer(400, {"error": error.error, "error_description": error.description}))
+
+        async def answer() -> Answer:
+            try:
+                return Answer(200, self.org.sessions.token(form, url, authorization))
+            except OAuthError as error:
+                return Answer(400, {"error": error.error, "error_description": error.description})
+
+        return await self._spoilt(request.method, request.url.path, answer)
 
     async def userinfo(self, request: Request) -> Response:
         try:

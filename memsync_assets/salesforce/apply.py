@@ -6,6 +6,7 @@ is sent.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
@@ -23,7 +24,14 @@ from memsync_assets.salesforce.specifications import Specifications, read_specif
 from memsync_assets.settings import Project
 
 
-def apply_plan(mart: Mart, project: Project, org: Org | None, approve: str | None = None) -> SyncCounts:
+def apply_plan(
+    mart: Mart,
+    project: Project,
+    org: Org | None,
+    approve: str | None = None,
+    *,
+    tell: Callable[[str], None] = lambda _: None,
+) -> SyncCounts:
     """Carry out the plan that sync_plan holds. A plan that was carried out before is not sent again.
 
     Args:
@@ -31,6 +39,7 @@ def apply_plan(mart: Mart, project: Project, org: Org | None, approve: str | Non
         project: its settings say whether the org may be written to.
         org: None: nothing is sent, every change is skipped as `plan_only`.
         approve: the hash of the plan that a person has approved; needed where the breaker holds it.
+        tell: is told how far it is, in counts.
 
     Raises:
         StalePlanError: another plan was approved, or org or mart have changed since this one was made.
@@ -48,6 +57,9 @@ def apply_plan(mart: Mart, project: Project, org: Org | None, approve: str | Non
     specifications = read_specifications(project)
     if plan.state == "made":
         journal.clear()
+    if plan.state == "made" and _is_empty(mart):
+        _close(mart, specifications, plan)
+        return count_results(mart, plan.plan_hash)
     reason = _why_not(project, org, plan, approve)
     if org is None or reason:
         # What an interrupted apply has sent already keeps its outcomes.
@@ -57,13 +69,12 @@ def apply_plan(mart: Mart, project: Project, org: Org | None, approve: str | Non
                 store_skipped(mart, plan.plan_hash)
         counts = count_results(mart, plan.plan_hash)
         return replace(counts, skipped_because=reason, api_calls=org.calls - calls if org else 0)
-    delivery = Delivery(mart, org, specifications, journal)
-    code = None if _is_empty(mart) else _deliver(mart, project, org, specifications, plan, journal, delivery)
+    delivery = Delivery(mart, org, specifications, journal, tell)
+    code = _deliver(mart, project, org, specifications, plan, journal, delivery)
     with mart.transaction():
         if code:
             journal.skip_rest(code)
-        store_results(mart, specifications, plan.plan_hash)
-        set_state(mart, "applied")
+        _close(mart, specifications, plan)
     if delivery.write_calls and not code:
         # What is sent is sent: that no call is left to look at it changes nothing.
         with suppress(BudgetError):
@@ -93,6 +104,12 @@ def _deliver(
     except BudgetError as error:
         return error.code
     return None
+
+
+def _close(mart: Mart, specifications: Specifications, plan: PlanState) -> None:
+    with mart.transaction():
+        store_results(mart, specifications, plan.plan_hash)
+        set_state(mart, "applied")
 
 
 def _refuse_if_stale(mart: Mart, project: Project, org: Org, specifications: Specifications, plan: PlanState) -> None:

@@ -29,10 +29,10 @@ _GROUP = "salesforce"
     description="The smallest set of changes that makes Salesforce agree with the mart: one row for each record and "
     "field, with before, after and the reason. Reads the org, writes nothing to it.",
 )
-def sync_plan(project: dg.ResourceParam[Project]) -> dg.MaterializeResult[None]:
+def sync_plan(context: dg.AssetExecutionContext, project: dg.ResourceParam[Project]) -> dg.MaterializeResult[None]:
     """Plan the sync."""
     with open_mart(project) as mart:
-        counts = make_plan(mart, project, connect(project))
+        counts = make_plan(mart, project, connect(project), tell=context.log.info)
         return dg.MaterializeResult(metadata={**table_metadata(mart, "sync_plan"), **asdict(counts)})
 
 
@@ -42,11 +42,13 @@ def sync_plan(project: dg.ResourceParam[Project]) -> dg.MaterializeResult[None]:
     kinds={"salesforce", "table"},
     description="What became of each planned change: succeeded, failed or skipped, with Salesforce's code and message.",
 )
-def salesforce_sync_results(project: dg.ResourceParam[Project]) -> dg.MaterializeResult[None]:
+def salesforce_sync_results(
+    context: dg.AssetExecutionContext, project: dg.ResourceParam[Project]
+) -> dg.MaterializeResult[None]:
     """Carry the plan out, unless something upstream is lost."""
     with open_mart(project) as mart:
         refuse_after_loss(mart)
-        counts = apply_plan(mart, project, connect(project))
+        counts = apply_plan(mart, project, connect(project), tell=context.log.info)
         return dg.MaterializeResult(metadata={**table_metadata(mart, "salesforce_sync_results"), **asdict(counts)})
 
 

@@ -18,6 +18,7 @@ from requests.adapters import HTTPAdapter
 from simple_salesforce.exceptions import SalesforceAuthenticationFailed
 from simple_salesforce.login import SalesforceLogin
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+from urllib3.util import Retry
 
 from memsync_assets.salesforce.describe import ObjectDescription
 from memsync_assets.salesforce.errors import (
@@ -39,14 +40,15 @@ _LOCAL_CLIENT = ("memsync-demo", "memsync-demo-secret")
 _TIMEOUT = (10, 120)
 _ATTEMPTS = 5
 _LOGINS = 2
+_PASSING_STATUSES = (429, 500, 502, 503, 504)
 _USAGE = re.compile(r"api-usage=(\d+)/(\d+)")
 
 
 class Adapter(HTTPAdapter):
     """Gives every call a timeout, and leads what is meant for https to a local org where there is one."""
 
-    def __init__(self, local_url: str | None = None) -> None:
-        super().__init__()
+    def __init__(self, local_url: str | None = None, retries: Retry | None = None) -> None:
+        super().__init__(max_retries=retries or 0)
         self._local_url = local_url
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
@@ -98,6 +100,18 @@ class Org:
         self._described: dict[str, ObjectDescription] = {}
         self._session = requests.Session()
         self._session.mount("https://", Adapter(access.local_url))
+        # A login may be made again whatever became of the first: simple-salesforce makes it only once.
+        retries = Retry(
+            total=_ATTEMPTS,
+            status_forcelist=_PASSING_STATUSES,
+            allowed_methods=None,
+            backoff_factor=settings.retry_wait,
+            backoff_jitter=settings.retry_wait,
+            backoff_max=60,
+        )
+        self._session.mount(
+            f"https://{access.domain}.salesforce.com/services/oauth2/", Adapter(access.local_url, retries)
+        )
         self._session.trust_env = not self.is_local
         self.login()
 

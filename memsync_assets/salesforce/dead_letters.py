@@ -7,7 +7,7 @@ import pyarrow as pa
 from memsync_assets.mart.engine import Mart, Upsert
 from memsync_assets.mart.queries import read_query
 from memsync_assets.salesforce import diff
-from memsync_assets.salesforce.errors import PASSING
+from memsync_assets.salesforce.errors import OF_ONE_VALUE, PASSING
 from memsync_assets.salesforce.specifications import Specifications
 
 _SAME = (
@@ -22,10 +22,16 @@ _HELD = f"""
     GROUP BY p.object_name, p.external_id
     HAVING COUNT(*) = COUNT(d.external_id)
 """  # noqa: S608
+_CODES = ", ".join(f"'{code}'" for code in sorted(OF_ONE_VALUE))
+# A value of a live record that was refused by itself: what else changes of the record is sent without it.
+_REFUSED = f"""
+    DELETE FROM planned_changes WHERE operation = 'update' AND EXISTS (SELECT 1 FROM dead_letters AS d
+    WHERE d.error_code IN ({_CODES}) AND {_SAME.replace("p.", "planned_changes.")})
+"""  # noqa: S608
 
 
 def hold_back(mart: Mart, specifications: Specifications) -> int:
-    """Take dead letters out of planned_changes, and what hangs on a record that is held back. Returns how many records.
+    """Take dead letters out of planned_changes, and what hangs on a record that is held back. Returns how many rows.
 
     The dead letters of changes that are not wanted any more are forgotten.
     """
@@ -33,17 +39,18 @@ def hold_back(mart: Mart, specifications: Specifications) -> int:
         "DELETE FROM dead_letters WHERE NOT EXISTS (SELECT 1 FROM planned_changes AS p"  # noqa: S608
         f" WHERE {_SAME.replace('d.', 'dead_letters.')})"
     )
-    if not mart.fetch("SELECT COUNT(*) AS n FROM dead_letters")["n"][0].as_py():
+    if not _count(mart, "dead_letters"):
         return 0
-    before = _records(mart)
+    before = _count(mart, "planned_changes")
+    mart.execute(_REFUSED)
     _take_out(mart, _HELD)
     for one in specifications:
         if not one.references:
             continue
         known = -1
-        while known != (known := _records(mart)):
+        while known != (known := _count(mart, "planned_changes")):
             _take_out(mart, diff.orphans(one))
-    return before - _records(mart)
+    return before - _count(mart, "planned_changes")
 
 
 def keep(mart: Mart, plan_hash: str) -> int:
@@ -73,5 +80,5 @@ def _take_out(mart: Mart, records: str) -> None:
     )
 
 
-def _records(mart: Mart) -> int:
-    return int(mart.fetch("SELECT COUNT(*) AS n FROM changed_records")["n"][0].as_py())
+def _count(mart: Mart, table: str) -> int:
+    return int(mart.fetch(f"SELECT COUNT(*) AS n FROM {table}")["n"][0].as_py())  # noqa: S608

@@ -59,18 +59,21 @@ class _Tries:
 
 
 class Delivery:
-    """One plan on its way to the org.
+    """One plan on its way to the org; `tell` is told how far it is.
 
     Attributes:
         write_calls: calls and jobs that wrote.
     """
 
-    def __init__(self, mart: Mart, org: Org, specifications: Specifications, journal: Journal) -> None:
+    def __init__(
+        self, mart: Mart, org: Org, specifications: Specifications, journal: Journal, tell: Callable[[str], None]
+    ) -> None:
         self.mart = mart
         self.org = org
         self.specifications = specifications
         self.journal = journal
         self.write_calls = 0
+        self._tell = tell
         self._wait = wait_random_exponential(multiplier=org.settings.retry_wait, max=60)
 
     def calls_needed(self) -> int:
@@ -181,6 +184,7 @@ class Delivery:
         """Send one batch, store the outcomes, and give the changes that are to be sent again."""
         self.org.check_budget()
         changes = batch.changes
+        self._tell(f"sending {target.one.object}: {len(changes):,} records, batch {self.write_calls + 1:,}")
         number = self.journal.begin(target.one.object, "bulk" if batch.data else "collections", changes)
         self.write_calls += 1
         tries.add(changes)

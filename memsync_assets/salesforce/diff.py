@@ -32,7 +32,10 @@ INNER JOIN {one.live_table} AS l ON u.{_key(one)} = l.external_id"""  # noqa: S6
 
 
 def adoptions(one: UploadSpecification) -> str:
-    """Live records without our external id that are certainly those of an upload row: one for one."""
+    """Live records without our external id that are certainly those of an upload row: one for one.
+
+    Of several that are the same one the first is adopted; the others are doubles, and matter to `merge_candidates`.
+    """
     same = []
     for name in one.adopt_by:
         rule = one.fields[name]
@@ -53,7 +56,7 @@ FROM (
     SELECT
         u.{_key(one)} AS external_id,
         l.record_id,
-        COUNT(*) OVER (PARTITION BY u.{_key(one)}) AS records,
+        ROW_NUMBER() OVER (PARTITION BY u.{_key(one)} ORDER BY l.record_id) AS place,
         COUNT(*) OVER (PARTITION BY l.record_id) AS claims
     FROM {one.table} AS u
     LEFT OUTER JOIN record_matches AS m
@@ -61,7 +64,7 @@ FROM (
     INNER JOIN {one.live_table} AS l ON {" AND ".join(same)}
     WHERE m.record_id IS NULL AND {free}
 ) AS c
-WHERE c.records = 1 AND c.claims = 1"""  # noqa: S608
+WHERE c.place = 1 AND c.claims = 1"""  # noqa: S608
 
 
 def new_records(one: UploadSpecification) -> str:
@@ -257,11 +260,12 @@ INNER JOIN sync_plan AS p
 
 
 def agreed(one: UploadSpecification) -> tuple[str, str]:
-    """Remember the upload rows that the org agrees with now: all but those whose record did not succeed."""
+    """Remember the upload rows that the org agrees with now: all but those of which something failed."""
     names = ", ".join(quoted(name) for name in one.fields)
     columns = ", ".join(f"u.{quoted(rule.column)}" for rule in one.fields.values())
     open_ones = f"""SELECT o.external_id FROM sync_outcomes AS o
-    WHERE o.plan_hash = @plan_hash AND o.object_name = {_text(one.object)} AND o.status <> 'succeeded'"""  # noqa: S608
+    WHERE o.plan_hash = @plan_hash AND o.object_name = {_text(one.object)} AND o.status <> 'succeeded'
+    UNION ALL SELECT d.external_id FROM dead_letters AS d WHERE d.object_name = {_text(one.object)}"""  # noqa: S608
     return (
         f"DELETE FROM {one.synced_table} WHERE external_id NOT IN ({open_ones})",  # noqa: S608
         f"""

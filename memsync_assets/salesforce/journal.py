@@ -20,10 +20,17 @@ _MESSAGE = 400
 
 @dataclass(frozen=True)
 class OpenBatch:
-    """A batch whose outcome is not known. external_ids: the records that it held."""
+    """A batch whose outcome is not known.
+
+    Attributes:
+        method: collections or bulk.
+        job_id: of a Bulk job that was made.
+        external_ids: the records that it held.
+    """
 
     number: int
     object_name: str
+    method: str
     job_id: str | None
     external_ids: tuple[str, ...]
 
@@ -146,13 +153,14 @@ class Journal:
     def open_batches(self) -> list[OpenBatch]:
         """The batches of which nobody knows whether they were carried out."""
         rows = self._mart.fetch(
-            "SELECT b.batch_number, b.object_name, b.job_id, r.external_id FROM sync_batches AS b"
+            "SELECT b.batch_number, b.object_name, b.method, b.job_id, r.external_id FROM sync_batches AS b"
             " INNER JOIN sync_batch_records AS r"
             " ON b.plan_hash = r.plan_hash AND b.batch_number = r.batch_number"
             " WHERE b.plan_hash = @plan_hash AND b.state = 'sent' ORDER BY b.batch_number, r.external_id",
             self._plan,
         ).to_pylist()
-        held: dict[tuple[int, str, str | None], list[str]] = {}
+        held: dict[tuple[int, str, str, str | None], list[str]] = {}
         for row in rows:
-            held.setdefault((row["batch_number"], row["object_name"], row["job_id"]), []).append(row["external_id"])
+            batch = (row["batch_number"], row["object_name"], row["method"], row["job_id"])
+            held.setdefault(batch, []).append(row["external_id"])
         return [OpenBatch(*batch, tuple(external_ids)) for batch, external_ids in held.items()]

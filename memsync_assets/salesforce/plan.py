@@ -6,7 +6,7 @@ The org is read, never written. What is done about the plan is in `apply`.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
@@ -39,7 +39,7 @@ class PlanCounts:
         records: records, by object and operation.
         reasons: rows, by reason.
         read: records read from the org, by object.
-        held_back: records that are not planned again, since they or what they hang on failed for good.
+        held_back: changes that are not planned again, since they or what they hang on failed for good.
         held: why the breaker holds the plan; None: it may be applied.
         api_calls: calls that making the plan took.
     """
@@ -54,7 +54,14 @@ class PlanCounts:
     api_calls: int = 0
 
 
-def make_plan(mart: Mart, project: Project, org: Org | None, *, retry_failed: bool = False) -> PlanCounts:
+def make_plan(
+    mart: Mart,
+    project: Project,
+    org: Org | None,
+    *,
+    retry_failed: bool = False,
+    tell: Callable[[str], None] = lambda _: None,
+) -> PlanCounts:
     """Fill the upload tables, bring the snapshot of the org up to date, and store what differs in sync_plan.
 
     What an apply that was cut short left open is settled first. Without an org, the plan is for an empty one.
@@ -64,6 +71,7 @@ def make_plan(mart: Mart, project: Project, org: Org | None, *, retry_failed: bo
         project: its settings, and the as-of date on which roles are in force.
         org: the org to read.
         retry_failed: plan what failed for good before, too.
+        tell: is told what is being done.
 
     Raises:
         MemsyncError: an upload specification is wrong, or does not fit the mart or the org.
@@ -71,7 +79,7 @@ def make_plan(mart: Mart, project: Project, org: Org | None, *, retry_failed: bo
     calls = org.calls if org else 0
     specifications = read_specifications(project)
     close_interrupted(mart, org, specifications)
-    found = find_changes(mart, project, org, specifications, retry_failed=retry_failed)
+    found = find_changes(mart, project, org, specifications, retry_failed=retry_failed, tell=tell)
     held = why_held(mart, project.settings.salesforce, specifications)
     given = {
         "plan_hash": found.plan_hash,
@@ -118,7 +126,13 @@ class FoundChanges:
 
 
 def find_changes(
-    mart: Mart, project: Project, org: Org | None, specifications: Specifications, *, retry_failed: bool
+    mart: Mart,
+    project: Project,
+    org: Org | None,
+    specifications: Specifications,
+    *,
+    retry_failed: bool,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> FoundChanges:
     """Find what differs between mart and org now, whatever was planned before. Raises MemsyncError."""
     fill_upload_tables(mart, specifications, project.as_of)
@@ -126,10 +140,12 @@ def find_changes(
     now = datetime.now(UTC)
     for one in specifications:
         if org:
+            tell(f"reading {one.object} from the org")
             check_org(mart, specifications, one, org.describe(one.object))
             read[one.object] = take_snapshot(mart, org, one, now)
         else:
             clear_snapshot(mart, one)
+    tell("comparing")
     with mart.transaction():
         find_differences(mart, specifications)
         held_back = 0 if retry_failed else hold_back(mart, specifications)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from memsync_assets.mart.engine import Mart
 from memsync_assets.settings import MemsyncError
@@ -13,6 +14,7 @@ class PlanState:
     """The plan at hand.
 
     Attributes:
+        made_at: in UTC.
         state: made, applying (an apply is under way or was cut short), applied.
         held: why the breaker holds it, or None.
         retries_failed: Y where it plans what failed for good before.
@@ -20,6 +22,7 @@ class PlanState:
 
     plan_hash: str
     organization_id: str | None
+    made_at: datetime
     state: str
     held: str | None
     retries_failed: str
@@ -27,7 +30,9 @@ class PlanState:
 
 def find_plan(mart: Mart) -> PlanState | None:
     """The plan at hand, or None."""
-    rows = mart.fetch("SELECT plan_hash, organization_id, state, held, retries_failed FROM sync_plan_state").to_pylist()
+    rows = mart.fetch(
+        "SELECT plan_hash, organization_id, made_at, state, held, retries_failed FROM sync_plan_state"
+    ).to_pylist()
     return PlanState(**rows[0]) if rows else None
 
 

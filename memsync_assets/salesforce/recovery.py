@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from memsync_assets.mart.engine import Mart
 from memsync_assets.salesforce import bulk
-from memsync_assets.salesforce.changes import read_changes
+from memsync_assets.salesforce.changes import Outcome, read_changes
 from memsync_assets.salesforce.client import Org
 from memsync_assets.salesforce.journal import Journal
 from memsync_assets.salesforce.plan_state import find_plan, set_state
@@ -20,9 +20,11 @@ def settle(mart: Mart, org: Org, specifications: Specifications, journal: Journa
         wanted = set(batch.external_ids)
         changes = [change for change in read_changes(mart, one) if change.external_id in wanted]
         target = Target(org, specifications, one)
+        outcomes: list[Outcome] = []
         if batch.job_id:
             outcomes = bulk.finish(target, batch.job_id, changes)
-        else:
+        elif batch.method != "bulk":
+            # A job is known before anything of it can be written.
             outcomes, _ = ask(target, changes)
         journal.finish(batch.number, one.object, outcomes)
 

@@ -9,8 +9,9 @@ from memsync_assets.mart.engine import Mart, ReplacePartition
 from memsync_assets.mart.queries import read_query
 from memsync_assets.salesforce import dead_letters, diff
 from memsync_assets.salesforce.client import Org
+from memsync_assets.salesforce.errors import GONE
 from memsync_assets.salesforce.plan_state import current_plan
-from memsync_assets.salesforce.snapshot import take_snapshot
+from memsync_assets.salesforce.snapshot import forget_snapshots, take_snapshot
 from memsync_assets.salesforce.specifications import Specifications
 
 
@@ -44,9 +45,23 @@ def store_results(mart: Mart, specifications: Specifications, plan_hash: str) ->
     given = {"plan_hash": plan_hash}
     mart.store(read_query("salesforce/salesforce_sync_results"), ReplacePartition(("plan_hash",)), given)
     dead_letters.keep(mart, plan_hash)
+    _forget_where_records_are_gone(mart, plan_hash)
     for one in specifications:
         for statement in diff.agreed(one):
             mart.execute(statement, given)
+
+
+def _forget_where_records_are_gone(mart: Mart, plan_hash: str) -> None:
+    """Read an object whole next time, where one of its records is not there: a delta never tells of some deletions."""
+    codes = ", ".join(f"'{code}'" for code in sorted(GONE))
+    gone = mart.fetch(
+        "SELECT COUNT(*) AS n FROM salesforce_sync_results"  # noqa: S608
+        f" WHERE plan_hash = @plan_hash AND status = 'failed' AND error_code IN ({codes})",
+        {"plan_hash": plan_hash},
+    )
+    if gone["n"][0].as_py():
+        # The one that is gone can be a parent of the record that failed.
+        forget_snapshots(mart)
 
 
 def store_skipped(mart: Mart, plan_hash: str) -> None:

@@ -1,5 +1,8 @@
 """The org's live values in the mart: read in full once, then only what changed, deletions included.
 
+A delta does not tell of records that never passed through, or have left, the recycle bin: it is full again every two
+weeks, and after a write found a record gone.
+
 One table for each object, `salesforce_<object>_live`, with the columns that the upload specification names. All records
 of the object are read, those without our external id too: among them are the ones to adopt.
 """
@@ -62,6 +65,11 @@ def clear_snapshot(mart: Mart, specification: UploadSpecification) -> None:
     with mart.transaction():
         mart.execute(f"DELETE FROM {specification.live_table}")  # noqa: S608
         mart.execute(_FORGET, {"object": specification.object})
+
+
+def forget_snapshots(mart: Mart) -> None:
+    """Have every object read in full by the next snapshot."""
+    mart.execute("DELETE FROM salesforce_snapshots")
 
 
 def ensure_tables(mart: Mart, specification: UploadSpecification) -> None:

@@ -54,6 +54,10 @@ class Scene:
         self.plan()
         return self.apply()
 
+    def log_out(self) -> None:
+        """The next call is made in a new session."""
+        self._org = None
+
     def reopen(self, path: Path) -> None:
         """Work on with another mart on disk, in a new session of the org."""
         self.mart, self._org = DuckDBMart(path), None
@@ -129,9 +133,10 @@ class Scene:
         for sobject in ("Contact", "Account"):
             ids = [row["Id"] for row in self.rows(f"SELECT Id FROM {sobject}")]
             if ids:
-                self._hard_delete(sobject, ids)
+                self.delete_for_good(sobject, ids)
 
-    def _hard_delete(self, sobject: str, ids: Sequence[str]) -> None:
+    def delete_for_good(self, sobject: str, ids: Sequence[str]) -> None:
+        """Delete records past the recycle bin, so that no later query finds a trace of them."""
         asked = {"object": sobject, "operation": "hardDelete"}
         job = f"/jobs/ingest/{self.org.call('POST', '/jobs/ingest', repeatable=False, json=asked).json()['id']}"
         self.org.call("PUT", f"{job}/batches", repeatable=False, data="\n".join(["Id", *ids]).encode())

@@ -7,12 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from memsync_assets.salesforce import apply
 from memsync_assets.salesforce.journal import Journal
 from tests.salesforce.killing import killed_at
 from tests.salesforce.scene import Scene
+from tests.salesforce.test_every_fault import tells_the_truth
 from tests.salesforce.test_sync import all_went_well
 
-STEPS = [(Journal, name) for name in ("begin", "keep_job", "finish", "record", "clear")]
+STEPS = [
+    *((Journal, name) for name in ("begin", "keep_job", "finish", "record", "clear", "skip_rest")),
+    *((apply, name) for name in ("settle", "set_state", "store_results", "read_back")),
+]
 PEOPLE = 30
 
 
@@ -65,7 +70,45 @@ def test_an_apply_killed_at_any_step_goes_on_where_it_was(crowd: Scene, tmp_path
             assert all_went_well(scene.sync()), step
             results = scene.fetch(f"SELECT status FROM salesforce_sync_results WHERE plan_hash = '{plan_hash}'")
             assert len(results) == planned, (step, len(results), planned)
+        tells_the_truth(scene)
         assert expected(scene), step
         scene.mart.close()
         scene.empty_the_org()
-    assert step > 26, step
+    assert step > 30, step
+
+
+def test_an_apply_of_changes_killed_at_any_step_goes_on_where_it_was(crowd: Scene) -> None:
+    """Updates, deletions and new records over records that are there; each round changes them anew."""
+    scene, path = crowd, crowd.project.home.mart
+    scene.set(bulk_above=10, breaker={"default": {"changed_share": 1.0, "removals": 1000}})
+    scene.sync()
+    step = survived = 0
+    while not survived:
+        step += 1
+        change(scene, step)
+        scene.plan()
+        scene.mart.close()
+
+        def work() -> None:
+            scene.reopen(path)
+            scene.apply()
+
+        survived = not killed_at(step, work, STEPS)
+        scene.reopen(path)
+        assert all_went_well(scene.apply() if step % 2 else scene.sync()), step
+        tells_the_truth(scene)
+        assert scene.plan().changes == 0, step
+        assert {row["Title"] for row in scene.rows("SELECT Title FROM Contact")} == {f"Title {step}"}
+        assert len(scene.rows("SELECT Id FROM AccountContactRelation")) == PEOPLE + PEOPLE // 2 * (step % 2 == 0)
+    assert step > 20, step
+
+
+def change(scene: Scene, step: int) -> None:
+    """Another title for everybody and another name of a group; second roles go and come by turns."""
+    scene.do(f"UPDATE persons SET title = 'Title {step}'")
+    scene.do(f"UPDATE employer_groups SET group_name = 'Group {step}' WHERE group_id = '001'")
+    if step % 2:
+        scene.do("DELETE FROM person_roles WHERE group_id = '002' AND is_primary = 'N'")
+    else:
+        for number in range(1, PEOPLE, 2):
+            scene.role(f"P{number:02}", "002")
