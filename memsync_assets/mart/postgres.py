@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 import pyodbc
 
 from memsync_assets.mart.dialects import Dialect
+from memsync_assets.mart.engine import MartRefusedError
 
 #: Measured (benchmarks/mart_append.py): 5,000 are slower, and more than this gain nothing.
 _ROWS = 20_000
@@ -29,6 +30,14 @@ class Postgres:
         connection.setdecoding(pyodbc.SQL_CHAR, "utf-8")
         connection.setdecoding(pyodbc.SQL_WCHAR, "utf-8")
         connection.setencoding("utf-8")
+        schema, encoding = connection.execute(_WHERE).fetchone()
+        if schema is None:
+            raise MartRefusedError(
+                "the search_path of this user names no schema that is there: CREATE SCHEMA … AUTHORIZATION …, or"
+                " ALTER ROLE … SET search_path = …."
+            )
+        if encoding != "UTF8":
+            raise MartRefusedError(f"the database's encoding is {encoding}: make one with ENCODING 'UTF8'.")
 
     def take_lock(self, cursor: pyodbc.Cursor) -> bool:
         """See `Server.take_lock`."""
@@ -60,6 +69,8 @@ class Postgres:
         cursor.execute(f"ANALYZE {table}")
 
 
+#: The schema that tables are made in, and how texts are stored.
+_WHERE = "SELECT CAST(current_schema() AS TEXT), current_setting('server_encoding')"
 #: One lock for each schema of each database.
 _LOCK = "hashtext('memsync mart'), hashtext(current_schema())"
 

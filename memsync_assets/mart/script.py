@@ -16,8 +16,7 @@ from memsync_assets.mart.engine import Replace, ReplacePartition, Storage, Upser
 from memsync_assets.mart.lineage import schema_tables
 from memsync_assets.mart.queries import SQL, Query, all_queries, read_query
 from memsync_assets.mart.schema import VERSIONS
-
-SCHEMA = "memsync"
+from memsync_assets.mart.sqlserver import SCHEMA
 
 _COMPARISON = ReplacePartition(("reconciliation", "as_of", "downstream_system"))
 #: How results are stored that do not become their whole table, as the callers of `Mart.store` declare it.

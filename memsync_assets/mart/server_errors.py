@@ -25,12 +25,14 @@ _LOST_TEXT = re.compile(
     r"(read from|write to) the server failed",
     re.IGNORECASE,
 )
+#: Microsoft's driver says this with the SQLSTATE of every timeout.
+_NOT_REACHED = re.compile(r"login timeout expired", re.IGNORECASE)
 #: A server that is there and will not have us, which waiting does not change; one that starts or stops says otherwise.
 _TURNED_AWAY = re.compile(
     r"does not exist|authentication failed|no pg_hba\.conf entry|not permitted to log in|login failed", re.IGNORECASE
 )
 #: Classes whose messages name objects and permissions of the schema, and never a value of a row.
-_WITHOUT_VALUES = ("42", "28", "3D", "3F", "IM", "01", "08")
+_WITHOUT_VALUES = ("42", "28", "3D", "3F", "IM", "01", "08", "HYT")
 #: SQL Server says 42000 of very much; of these of its errors, no message quotes a value: syntax, objects, permissions.
 _SQL_SERVERS_WITHOUT_VALUES = re.compile(
     r"\((102|105|156|208|229|230|262|297|300|916|1088|2714|2760|4060|4104|15151)\)"
@@ -58,7 +60,7 @@ def readable(error: pyodbc.Error) -> Known:
     message = str(error.args[1]) if len(error.args) > 1 else ""
     if state == "08001" and _TURNED_AWAY.search(message):
         return Known(MartRefusedError(f"the mart's server refused the connection: {_told(state, message)}"), True)
-    if state == "08001":
+    if state == "08001" or _NOT_REACHED.search(message):
         return Known(MartInterruptedError(f"the mart's server cannot be reached: {_told(state, message)}"), True)
     if state.startswith(_LOST) or _LOST_TEXT.search(message) or _LOST_NUMBERS.search(message):
         text = "the mart's server went away. Nothing of this transaction is stored: run again."

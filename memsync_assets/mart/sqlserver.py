@@ -13,8 +13,17 @@ import pyarrow as pa
 import pyodbc
 
 from memsync_assets.mart.dialects import Dialect
+from memsync_assets.mart.engine import MartRefusedError
 
 _ROWS = 20_000
+#: Where `mart script` puts the mart.
+SCHEMA = "memsync"
+#: The user's default schema, where the mart is in that one and the user is not; null: all is well.
+_ELSEWHERE = f"""
+SELECT CASE
+    WHEN SCHEMA_NAME() <> N'{SCHEMA}' AND OBJECT_ID(N'{SCHEMA}.schema_versions', N'U') IS NOT NULL THEN SCHEMA_NAME()
+END AS elsewhere
+"""
 #: Texts are read without a length, so that one that is too long is refused by its column and not cut.
 _JSON_TYPES = {"nvarchar": "NVARCHAR(MAX)", "datetime2": "DATETIME2(6)"}
 _TAKE = """
@@ -42,7 +51,13 @@ class SqlServer:
 
     def prepare(self, connection: pyodbc.Connection) -> None:
         """See `Server.prepare`. An error ends the transaction, as in every other engine."""
-        connection.cursor().execute("SET XACT_ABORT ON")
+        cursor = connection.cursor()
+        cursor.execute("SET XACT_ABORT ON")
+        if elsewhere := cursor.execute(_ELSEWHERE).fetchval():
+            raise MartRefusedError(
+                f"the mart lies in the schema {SCHEMA}, and this user's default schema is {elsewhere}: a second mart"
+                f" would be made there. ALTER USER … WITH DEFAULT_SCHEMA = {SCHEMA}."
+            )
 
     def take_lock(self, cursor: pyodbc.Cursor) -> bool:
         """See `Server.take_lock`."""

@@ -336,6 +336,17 @@ def test_a_refusal_says_which_rule_and_quotes_no_value(mart: ServerMart) -> None
     assert _things(mart) == ["a", "b"]
 
 
+def test_a_database_that_cannot_hold_a_mart_is_refused(postgres: str, cluster: Cluster) -> None:
+    cluster.sql("CREATE DATABASE latin TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'")
+    with pytest.raises(MartRefusedError, match="encoding is LATIN1"):
+        ServerMart(Postgres(), complete("postgres", cluster.connection_string("latin")))
+    cluster.sql("CREATE ROLE nowhere LOGIN")
+    cluster.sql("ALTER ROLE nowhere SET search_path = nowhere")
+    with pytest.raises(MartRefusedError, match="search_path"):
+        ServerMart(Postgres(), postgres.replace("UID=memsync", "UID=nowhere"))
+    cluster.sql("DROP ROLE nowhere")
+
+
 def test_a_server_that_is_not_there_is_told(postgres: str, cluster: Cluster) -> None:
     nowhere = postgres.replace(f"PORT={cluster.port}", "PORT=1").replace("UID=memsync", "UID=memsync;PWD=hush")
     with pytest.raises(MartInterruptedError, match="cannot be reached") as refused:

@@ -12,9 +12,12 @@ import sqlfluff
 from typer.testing import CliRunner
 
 from memsync_assets.cli import app
+from memsync_assets.mart.engine import MartRefusedError
 from memsync_assets.mart.lineage import schema_tables
 from memsync_assets.mart.queries import SQL, Query, all_queries
 from memsync_assets.mart.script import STORAGES, deployment_script
+from memsync_assets.mart.server_mart import ServerMart
+from memsync_assets.mart.sqlserver import SqlServer
 
 _SCHEMA_OBJECTS = """
 SELECT CASE o.type WHEN 'U' THEN 'TABLE' ELSE 'PROCEDURE' END AS kind, o.name FROM sys.objects AS o
@@ -131,7 +134,7 @@ def _remove_schema(connection: pyodbc.Connection) -> None:
 
 @pytest.mark.sqlserver
 def test_a_sql_server_takes_the_script_twice_and_its_procedures_store(
-    server: pyodbc.Connection, batches: list[str]
+    server: pyodbc.Connection, sqlserver: str, batches: list[str]
 ) -> None:
     for _ in range(2):
         for batch in batches:
@@ -146,6 +149,8 @@ def test_a_sql_server_takes_the_script_twice_and_its_procedures_store(
         "INSERT INTO memsync.employer_groups (source_system, group_id, group_name, phone)"
         " VALUES (N'a', N'G1', N'One', N' 312 555 0100 '), (N'a', N'g1', N'Two', NULL)"
     )
+    with pytest.raises(MartRefusedError, match="default schema"):
+        ServerMart(SqlServer(), sqlserver)
     for _ in range(2):
         server.execute("EXEC memsync.store_group_values")
         rows = server.execute("SELECT group_id, phone_raw FROM memsync.group_values ORDER BY group_id").fetchall()

@@ -36,6 +36,12 @@ def test_what_passes_by_itself_is_run_again(state: str, text: str, lost: bool) -
     assert known.connection_lost == lost
 
 
+def test_a_server_that_does_not_answer_cannot_be_reached_and_did_not_go_away() -> None:
+    known = readable(_error("HYT00", "Login timeout expired (0)"))
+    assert "cannot be reached: " in str(known.error)
+    assert "Login timeout expired" in str(known.error)
+
+
 @pytest.mark.parametrize(
     ("state", "text", "told"),
     [
