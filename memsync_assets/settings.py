@@ -10,10 +10,10 @@ import os
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 _HERE = Path(__file__).resolve().parent
 #: Where `sql/` and `config/` lie: beside the package in a checkout, inside it in an installed wheel.
@@ -56,6 +56,12 @@ class Extraction(Section):
     keys: dict[str, tuple[ColumnName, ...]] = Field(
         default_factory=dict, description="for each table that is read in parts, the columns that tell its rows apart"
     )
+
+    @model_validator(mode="after")
+    def _keys_are_of_tables(self) -> Self:
+        if unknown := sorted(self.keys.keys() - self.tables.keys() - self.changes.keys()):
+            raise ValueError(f"keys: there is no query for {', '.join(unknown)}")
+        return self
 
 
 class System(Section):

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pyodbc
 import pytest
+from pydantic import ValidationError
 
 from memsync_assets.landing import parts
 from memsync_assets.landing.discovery import scan_all
@@ -164,6 +165,12 @@ policy = System(role="source", extraction=Extraction.model_validate_json(sys.arg
 settings = load_settings().model_copy(update={"systems": {"policy": policy}})
 list(extraction.extract_new_loads(Project(settings, Home(landing.parent / "home"), landing)))
 """
+
+
+@pytest.mark.parametrize("keys", [{"member": ("member_id",)}, {"members": ("1; DROP TABLE members",)}])
+def test_keys_are_columns_of_a_table_that_is_read(keys: dict[str, tuple[str, ...]]) -> None:
+    with pytest.raises(ValidationError, match="keys"):
+        Extraction(connection_variable="X", loads="SELECT 1", tables={"members": "SELECT 1"}, keys=keys)
 
 
 def _in_parts(project: Project) -> Project:
