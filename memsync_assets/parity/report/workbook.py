@@ -360,6 +360,7 @@ def _level(book: _Book, level: str, first_rows: Mapping[tuple[str, ...], int]) -
     sheet = book.sheet(f"By {level}")
     _begin_list(book, sheet, columns, len(rows))
     sheet.print_area(0, 0, len(rows), shown - 1)
+    drawn: dict[str, str] = {}
     for at, row in enumerate(rows, 1):
         source, downstream, variance = (xl_rowcol_to_cell(at, first + place) for place in range(3))
         share = row["variance"] / row["source_count"] if row["source_count"] else ""
@@ -380,9 +381,13 @@ def _level(book: _Book, level: str, first_rows: Mapping[tuple[str, ...], int]) -
         )
         _row(book, sheet, at, columns, cells)
         if history:
-            area = f"{xl_rowcol_to_cell(at, shown)}:{xl_rowcol_to_cell(at, len(columns) - 1)}"
-            line = {"range": f"'By {level}'!{area}", "min": 0, "last_point": True, "series_color": "#1F3864"}
-            sheet.add_sparkline(at, shown - 1, line)
+            drawn[xl_rowcol_to_cell(at, shown - 1)] = (
+                f"'By {level}'!{xl_rowcol_to_cell(at, shown)}:{xl_rowcol_to_cell(at, len(columns) - 1)}"
+            )
+    if drawn:
+        # All at once: each call works out every style that there is.
+        lines = {"location": list(drawn), "range": list(drawn.values()), "min": 0, "last_point": True}
+        sheet.add_sparkline(0, shown - 1, {**lines, "series_color": "#1F3864"})
     book.mark_words(sheet, (1, first + 6, max(1, len(rows)), first + 6))
     bar = {"type": "data_bar", "bar_color": "#F4B183", "bar_solid": True, "min_type": "num", "min_value": 0}
     sheet.conditional_format(1, first + 4, max(1, len(rows)), first + 4, bar)
