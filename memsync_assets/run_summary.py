@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from memsync_assets.automation.channels import alerts_file
 from memsync_assets.graph_run import GraphRun
 from memsync_assets.mart.connect import open_mart
 from memsync_assets.parity.reconciliations import date_compared
@@ -72,6 +73,7 @@ class RunSummary:
     results: pa.Table
     beyond_tolerance: bool
     reports: tuple[Path, ...]
+    alerts: Path | None
 
     @property
     def sync_failures(self) -> int:
@@ -106,6 +108,7 @@ def summarize(project: Project, outcome: GraphRun) -> RunSummary:
             plan=mart.fetch(PLAN),
             results=mart.fetch(RESULTS),
             beyond_tolerance=any(verdict.is_beyond for verdict in read_verdicts(mart, as_of)),
+            alerts=alerts_file(project),
             reports=tuple(sorted(path for path in project.home.reports.glob("*") if path.is_file())),
         )
 
@@ -128,6 +131,8 @@ def print_summary(console: Console, summary: RunSummary) -> None:
         ("Salesforce sync results", summary.results),
     ):
         print_table(console, title, rows)
+    if summary.alerts:
+        console.print(f"Alerts: {escape(str(summary.alerts))}", soft_wrap=True)
     for path in summary.reports:
         console.print(f"Report: {escape(str(path))}", soft_wrap=True)
 

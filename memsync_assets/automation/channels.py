@@ -49,6 +49,13 @@ def alert_id(*parts: object) -> str:
     return sha256(json.dumps([str(part) for part in parts]).encode()).hexdigest()[:32]
 
 
+def alerts_file(project: Project) -> Path | None:
+    """Where alerts are written to; None: there are none yet, or the settings name no file."""
+    name = project.settings.alerts.file
+    path = project.home.root / name
+    return path if name and path.is_file() else None
+
+
 def deliver(project: Project, alerts: Sequence[Alert]) -> int:
     """Send what has not been sent, on every channel of the settings. Returns how many messages went out.
 

@@ -239,6 +239,7 @@ def test_a_run_tells_at_its_end_and_the_sensor_not_again(landing: Landing, slack
     with open_instance(project.home) as instance:
         tick(definitions, project, instance)
     assert len(slack.texts) == 1
+    assert f"Alerts: {alerts_file(project)}" in ended.output
     assert len(alerts_file(project).read_text().splitlines()) == 3
 
 

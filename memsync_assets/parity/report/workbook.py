@@ -352,7 +352,7 @@ def _level(book: _Book, level: str, first_rows: Mapping[tuple[str, ...], int]) -
         _Column("Variance %", 10, "percent"),
         _Column("Findings (gross)", 10, "count"),
         _Column("In flight", 9, "count"),
-        _Column("Status", 18),
+        _Column("Status of the count", 18),
         _Column(f"Findings with the last {len(figures.dates)} loads", 22),
     ]
     shown = len(columns)
