@@ -16,7 +16,7 @@ from memsync_assets.settings import Project
 _GROUP = "contacts"
 _LEGAL_ENTITIES = ("legal_entities", "group_legal_entities")
 _NORMALIZED = ("normalized_contacts", "quarantined_contacts")
-_PERSONS = ("persons", "contact_persons", "person_roles")
+_PERSONS = ("persons", "contact_persons", "person_roles", "review_pairs")
 
 
 @dg.multi_asset(
@@ -87,6 +87,13 @@ def normalized_contacts(project: dg.ResourceParam[Project]) -> Iterator[dg.Mater
             "person_roles",
             ["normalized_contacts", "source_contact_roles"],
             "A person's roles at employer groups; at most one of a person's groups is primary.",
+        ),
+        table_spec(
+            _GROUP,
+            "review_pairs",
+            ["normalized_contacts"],
+            "The review queue: pairs of contacts that may be one person, though no rule is certain of it. Decide them"
+            " with `memsync review`.",
         ),
     ],
 )

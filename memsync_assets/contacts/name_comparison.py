@@ -7,7 +7,7 @@ from functools import cache
 import jellyfish
 from nicknames import NickNamer
 
-VERSION = 2
+VERSION = 3
 
 
 @cache
@@ -29,7 +29,7 @@ def _is_given_name(name: str) -> bool:
 
 
 def compare_first(left: str, right: str) -> str:
-    """same, initial, nickname, typo, prefix or different. Nickname overlap is evidence, never proof."""
+    """same, initial, nickname, typo, slip, prefix or different. Nickname overlap is evidence, never proof."""
     if left == right:
         return "same"
     if not left or not right:
@@ -38,8 +38,11 @@ def compare_first(left: str, right: str) -> str:
         return "initial" if left[0] == right[0] else "different"
     if right in _forms(left) or left in _forms(right):
         return "nickname"
-    if _is_typo(left, right) and not (_is_given_name(left) and _is_given_name(right)):
-        return "typo"
+    if not (_is_given_name(left) and _is_given_name(right)):
+        if _is_typo(left, right):
+            return "typo"
+        if _is_slip(left, right):
+            return "slip"
     if min(len(left), len(right)) >= 3 and (left.startswith(right) or right.startswith(left)):
         return "prefix"
     return "different"
@@ -64,3 +67,16 @@ def _is_typo(left: str, right: str) -> bool:
         return False
     distance = jellyfish.damerau_levenshtein_distance(left, right)
     return distance <= 1 or (distance == 2 and longest >= 8)
+
+
+def _is_slip(left: str, right: str) -> bool:
+    """Two letters changed over, or one left out or doubled, in a short name: weaker than a typing error in a long one.
+
+    Another letter is no slip there, nor is another beginning: Wei and Lei are two names.
+    """
+    short, long = sorted((left, right), key=len)
+    if len(short) < 3 or len(long) > 4 or left[0] != right[0]:
+        return False
+    if len(short) == len(long):
+        return sorted(left) == sorted(right) and jellyfish.damerau_levenshtein_distance(left, right) == 1
+    return any(long[:n] + long[n + 1 :] == short for n in range(len(long)))

@@ -21,7 +21,7 @@ ruled AS (
         CASE
             WHEN
                 j.same_email = 1 AND j.last_names IN ('same', 'typo', 'part', 'swapped')
-                AND j.first_names IN ('same', 'nickname', 'typo', 'prefix', 'swapped') THEN 1
+                AND j.first_names IN ('same', 'nickname', 'typo', 'slip', 'prefix', 'swapped') THEN 1
             WHEN j.same_email = 1 AND j.last_names IN ('same', 'typo') AND j.first_names = 'initial' THEN 2
             WHEN j.same_email = 1 AND j.first_names = 'same' AND j.are_names_full = 'Y' THEN 3
             WHEN

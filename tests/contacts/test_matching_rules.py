@@ -42,6 +42,8 @@ def run(mart: DuckDBMart, settings: Settings, left: Row, right: Row, decisions=(
             {"full_name": "Mary Jones", "email": MAIL},
             "email_and_first_name",
         ),
+        ({"full_name": "Mary Smith", "email": MAIL}, {"full_name": "Mayr Smith", "email": MAIL}, "email_and_name"),
+        ({"full_name": "Mary Smith"}, {"full_name": "Mayr Smith"}, None),
         ({"full_name": "Mary Smith"}, {"full_name": "Mary Smiht"}, "direct_phone_and_name"),
         ({"full_name": "Mary Smith"}, {"full_name": "M Smith"}, "direct_phone_and_initial"),
         ({"full_name": "Mary Smith"}, {"full_name": "Mary Jones"}, None),

@@ -212,6 +212,12 @@ def test_cleaning_twice_is_cleaning_once(raw: str) -> None:
         ("maryann", "mary", "prefix"),
         ("mary", "", "missing"),
         ("john", "mary", "different"),
+        ("mary", "mayr", "slip"),
+        ("rosa", "roosa", "typo"),
+        ("omar", "omr", "slip"),
+        ("wei", "lei", "different"),
+        ("anil", "amil", "different"),
+        ("amy", "ay", "different"),
     ],
 )
 def test_first_names(left: str, right: str, agreement: str) -> None:
