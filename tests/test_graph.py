@@ -29,6 +29,7 @@ EXPORTED = {
     "persons": {"person_id"},
     "contact_persons": {"system", "contact_id", "person_id", "rule_name", "score", "reason"},
     "quarantined_contacts": {"contact_id", "reason"},
+    "review_pairs": {"left_contact_id", "right_contact_id", "weight", "reason"},
     "sync_plan": {"before_value", "after_value", "reason"},
     "salesforce_sync_results": {"status"},
 }

@@ -29,7 +29,7 @@ OFFSET @first ROWS FETCH NEXT @most ROWS ONLY
 _COLUMNS = {
     "Object": 24,
     "Operation": 12,
-    "External id": 30,
+    "External id": 38,
     "Salesforce id": 20,
     "Field": 24,
     "Before": 34,
@@ -55,6 +55,7 @@ WHERE p.field_name <> ''
 GROUP BY p.object_name, p.field_name, p.reason
 ORDER BY p.object_name, p.field_name, p.reason
 """
+_HEAD = {"bold": True, "bg_color": "#1F3864", "font_color": "#FFFFFF"}
 #: What a worksheet can hold beside its head.
 _MOST_ROWS = 1_048_575
 _ROWS_AT_ONCE = 100_000
@@ -114,12 +115,13 @@ def write_plan_workbook(mart: Mart, path: Path) -> None:
         raise MemsyncError(f"--excel {path}: name an .xlsx file in a folder that is there.")
     options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
     with whole_file(path) as partial, xlsxwriter.Workbook(partial, options) as book:
-        head = book.add_format({"bold": True, "bg_color": "#1F3864", "font_color": "#FFFFFF"})
-        _write_summary(book, head, mart)
-        _write_changes(book, head, mart)
+        _write_summary(book, mart)
+        _write_changes(book, mart)
 
 
-def _write_summary(book: Any, head: Any, mart: Mart) -> None:
+def _write_summary(book: Any, mart: Mart) -> None:
+    head = book.add_format({**_HEAD, "indent": 1})
+    head_of_numbers = book.add_format({**_HEAD, "align": "right"})
     sheet = book.add_worksheet("Summary")
     sheet.hide_gridlines(2)
     sheet.set_column(0, 0, 26)
@@ -127,6 +129,7 @@ def _write_summary(book: Any, head: Any, mart: Mart) -> None:
     sheet.set_column(2, 3, 12)
     sheet.set_column(4, 4, 70)
     number = book.add_format({"num_format": "#,##0"})
+    indented = book.add_format({"indent": 1})
     plan = current_plan(mart)
     total = sum(line.changes for line in _lines(mart))
     about = [
@@ -159,19 +162,20 @@ def _write_summary(book: Any, head: Any, mart: Mart) -> None:
     ):
         at += 1
         for place, title in enumerate(titles):
-            sheet.write_string(at, place, title, head)
+            sheet.write_string(at, place, title, head_of_numbers if place in (2, 3) else head)
         for row in rows:
             at += 1
             for place, value in enumerate(row):
                 if isinstance(value, int):
                     sheet.write_number(at, place, value, number)
                 else:
-                    sheet.write_string(at, place, value)
+                    sheet.write_string(at, place, value, indented)
         at += 1
     _print_on_one_page_width(sheet)
 
 
-def _write_changes(book: Any, head: Any, mart: Mart) -> None:
+def _write_changes(book: Any, mart: Mart) -> None:
+    head = book.add_format(_HEAD)
     sheet = book.add_worksheet("Changes")
     text = book.add_format({"num_format": "@"})
     sheet.freeze_panes(1, 0)

@@ -70,7 +70,9 @@ class Scene:
 
     def group(self, group_id: str, entity: str | None = "E1", **given: Any) -> None:
         at = {"source_system": "a", "group_id": group_id}
-        normalized = {name: given.pop(name) for name in ("phone", "address_line1", "city") if name in given}
+        normalized = {
+            name: given.pop(name) for name in ("phone", "address_line1", "city", "state_code") if name in given
+        }
         self.put("employer_groups", {**at, "group_name": f"Group {group_id}", **given})
         self.put("normalized_groups", {**at, "group_name": f"Group {group_id}", **normalized})
         if entity and not self.fetch(f"SELECT 1 AS x FROM legal_entities WHERE legal_entity_id = '{entity}'"):

@@ -60,7 +60,7 @@ def test_the_ones_that_come_with_memsync_are_in_order_of_their_parents(own: Proj
             "account.yaml",
             "  set: {Membership_Status__c: Inactive}",
             "",
-            "line 18: removed.set: deactivate needs fields",
+            "line 20: removed.set: deactivate needs fields",
         ),
     ],
 )

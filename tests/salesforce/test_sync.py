@@ -159,6 +159,17 @@ def test_a_contact_that_the_org_has_already_is_adopted(scene: Scene) -> None:
     assert scene.plan().changes == 0
 
 
+def test_an_account_that_the_org_has_already_is_adopted(scene: Scene) -> None:
+    there = scene.make("Account", Name="GROUP 001", BillingState="IL", Fax="1")
+    elsewhere = scene.make("Account", Name="Group 002", BillingState="TX")
+    scene.group("001", state_code="IL")
+    scene.group("002", state_code="IL")
+    assert all_went_well(scene.sync())
+    keys = {row["Id"]: row["Membership_Key__c"] for row in scene.rows("SELECT Id, Membership_Key__c FROM Account")}
+    assert len(keys) == 4
+    assert (keys[there], keys[elsewhere]) == ("GR:a:001", None)
+
+
 def test_of_two_contacts_that_are_the_person_the_first_is_adopted(scene: Scene) -> None:
     first, _ = (scene.make("Contact", FirstName="Ann", LastName="Last P1", Email="p1@acme.com") for _ in range(2))
     assert small(scene).plan().records["Contact insert"] == 1
