@@ -65,10 +65,14 @@ def compare_membership(
     for name, reconciliation in settings.reconciliations.items():
         groups = write_scope(mart, name, reconciliation, compared)
         subscribers = reconciliation.counted == "subscribers"
+        compared_here = [one for one in planned if one.reconciliation == name]
+        by_member = any(not one.counts_only for one in compared_here)
         narrowing = (
-            Narrowing(mart, name, compared) if isinstance(mart, DuckDBMart) and not (exact or subscribers) else None
+            Narrowing(mart, name, compared)
+            if isinstance(mart, DuckDBMart) and by_member and not (exact or subscribers)
+            else None
         )
-        done += [_compare(mart, one, groups, narrowing, subscribers) for one in planned if one.reconciliation == name]
+        done += [_compare(mart, one, groups, narrowing, subscribers) for one in compared_here]
     return done
 
 
