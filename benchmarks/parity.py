@@ -1,22 +1,27 @@
 """How long a comparison of members takes, beside what it cannot be faster than and what others take.
 
-    python benchmarks/parity.py [--members 10000000] [--differences 0.002] [--memory 2GB] [--peers]
+    python benchmarks/parity.py [--members 10000000] [--differences 0.002] [--memory 300MB] [--exact] [--peer PYTHON]
 
 Makes a source and three downstream systems of that many members (5,000 groups of Zipf sizes, rows shuffled), changes a
-share of the downstream members in known ways, and measures in one process and one run: scanning the compared columns of
-the same rows in Parquet files and in the mart, `compare_membership`, and, with --peers, datacompy (polars) for one
-downstream system. The findings are held against what was changed. Prints seconds, ratios to the Parquet scan, peak RSS.
+share of the downstream members in known ways, and measures in one run, each in a process of its own: scanning the
+compared columns of the same rows in Parquet, `compare_membership` twice, the same where nothing differs, and, with
+--peer, datacompy (polars) for one downstream system, by a Python that has them (pip install datacompy polars). The
+findings are held against what was changed. Prints seconds, ratios to the Parquet scan, and the peak memory of each.
 """
 
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import resource
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from datetime import date
 from pathlib import Path
+from typing import TypeVar
 
 import duckdb
 
@@ -25,6 +30,7 @@ from memsync_assets.mart.schema import migrate
 from memsync_assets.parity.comparison import compare_membership
 from memsync_assets.settings import Reconciliation, Scope, Settings
 
+Result = TypeVar("Result")
 AS_OF = date(2026, 11, 20)
 SYSTEMS = ("billing", "care_management", "claims")
 COLUMNS = "source_system, member_id, group_id, state_code, plan_code, effective_date, termination_date"
@@ -110,19 +116,51 @@ def prepare(folder: Path, members: int, share: float) -> dict[str, int]:
     return due
 
 
-def peers(folder: Path) -> None:
-    """One downstream system by datacompy on polars, if it is installed."""
-    try:
-        import datacompy
-        import polars
-    except ImportError:
-        print("datacompy and polars are not installed: pip install datacompy polars")
-        return
-    left, right = (polars.read_parquet(folder / f"{name}.parquet") for name in ("source", SYSTEMS[0]))
-    timed(
-        "datacompy (polars), ONE downstream system",
-        lambda: datacompy.PolarsCompare(left, right, join_columns=["source_system", "member_id"]).report(),
+def scan(folder: Path, memory: str) -> float:
+    """Read the compared columns of all systems, three times. Returns the seconds of the fastest."""
+    files = ", ".join(f"'{folder}/{system}.parquet'" for system in ("source", *SYSTEMS))
+    columns = ", ".join(f"max({column})" for column in COLUMNS.split(", "))
+    reader = duckdb.connect(config={"memory_limit": memory})
+    query = f"SELECT {columns} FROM read_parquet([{files}])"
+    return min(
+        timed("scan of the compared columns, Parquet", lambda: reader.execute(query).fetchall()) for _ in range(3)
     )
+
+
+def compare(folder: Path, memory: str, due: dict[str, int], bound: float, *, exact: bool = False) -> None:
+    """Compare twice, and hold the findings against those that are due."""
+    mart = DuckDBMart(folder / "mart.duckdb", memory)
+    settings = Settings(reconciliations={"ihm": Reconciliation(scope=Scope(flagged=True))})
+    what = f"counts and all findings, three systems, {'every row' if exact else memory}"
+    for _ in range(1 if exact else 2):
+        timed(what, lambda: compare_membership(mart, settings, AS_OF, exact=exact), bound)
+    found = dict(mart.connection.execute("SELECT kind, COUNT(*) FROM discrepancies GROUP BY kind").fetchall())
+    mart.close()
+    print(f"    findings {'as changed' if found == due else f'WRONG: {found}, due {due}'}: {sum(found.values()):,}")
+
+
+_PEER = """
+import sys, time, resource
+import datacompy, polars
+left, right = (polars.read_parquet(path) for path in sys.argv[1:3])
+begun = time.perf_counter()
+datacompy.PolarsCompare(left, right, join_columns=["source_system", "member_id"]).report()
+taken = time.perf_counter() - begun
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+print(f"datacompy {datacompy.__version__} (polars), ONE downstream system: {taken:.2f} s, peak {peak:,.0f} MB")
+"""
+
+
+def apart(run: Callable[..., Result], *given: object, **named: object) -> Result:
+    """Run in a fresh process, and print its peak memory."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
+        result, peak = process.submit(_with_peak, run, given, named).result()
+    print(f"    peak RSS {peak / 1024:,.0f} MB", flush=True)
+    return result
+
+
+def _with_peak(run: Callable[..., Result], given: tuple[object, ...], named: dict[str, object]) -> tuple[Result, int]:
+    return run(*given, **named), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def main() -> None:
@@ -130,40 +168,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--members", type=int, default=10_000_000)
     parser.add_argument("--differences", type=float, default=0.002)
-    parser.add_argument("--memory", default="2GB")
-    parser.add_argument("--exact", action="store_true", help="also compare every row")
-    parser.add_argument("--peers", action="store_true")
+    parser.add_argument("--memory", default="300MB", help="DuckDB's limit; Python and the sums come on top")
+    parser.add_argument("--exact", action="store_true", help="also compare every row, with 1GB")
+    parser.add_argument("--peer", metavar="PYTHON", help="also measure datacompy, by this Python")
     asked = parser.parse_args()
+    print(f"{asked.members:,} members, 3 downstream systems, {asked.differences:.1%} changed")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        due = prepare(folder, asked.members, asked.differences)
-        print(f"{asked.members:,} members, 3 downstream systems, {asked.differences:.1%} changed, {asked.memory}")
-        files = ", ".join(f"'{folder}/{system}.parquet'" for system in ("source", *SYSTEMS))
-        hashes = " , ".join(f"max({column})" for column in COLUMNS.split(", "))
-        reader = duckdb.connect(config={"memory_limit": asked.memory})
-        query = f"SELECT {hashes} FROM read_parquet([{files}])"
-        scan = min(
-            timed("scan of the compared columns, Parquet", lambda: reader.execute(query).fetchall()) for _ in range(3)
-        )
-        reader.close()
-        mart = DuckDBMart(folder / "mart.duckdb", asked.memory)
-        settings = Settings(reconciliations={"ihm": Reconciliation(scope=Scope(flagged=True))})
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        for _ in range(2):
-            timed(
-                "counts and all findings, three downstream systems",
-                lambda: compare_membership(mart, settings, AS_OF),
-                scan,
-            )
-        found = dict(mart.connection.execute("SELECT kind, COUNT(*) FROM discrepancies GROUP BY kind").fetchall())
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        print(f"findings {'as changed' if found == due else f'WRONG: {found}, due {due}'}: {sum(found.values()):,}")
-        print(f"peak RSS {peak / 1024:,.0f} MB (of which preparing {before / 1024:,.0f} MB)")
+        due = apart(prepare, folder, asked.members, asked.differences)
+        bound = apart(scan, folder, asked.memory)
+        apart(compare, folder, asked.memory, due, bound)
         if asked.exact:
-            timed("the same, every row compared", lambda: compare_membership(mart, settings, AS_OF, exact=True), scan)
-        mart.close()
-        if asked.peers:
-            peers(folder)
+            apart(compare, folder, "1GB", due, bound, exact=True)
+        if asked.peer:
+            files = [str(folder / f"{system}.parquet") for system in ("source", SYSTEMS[0])]
+            subprocess.run([asked.peer, "-c", _PEER, *files], check=True)
+    with tempfile.TemporaryDirectory() as name:
+        print("nothing differs:")
+        folder = Path(name)
+        apart(prepare, folder, asked.members, 0.0)
+        apart(compare, folder, asked.memory, {}, bound)
 
 
 if __name__ == "__main__":

@@ -54,6 +54,7 @@ def run_graph(project: Project, tell: Callable[[str, str], None]) -> GraphRun:
     Raises:
         MartBusyError: another process writes to the mart.
     """
+    project.home.make()
     for extracted in extract_new_loads(project):
         tell(f"{extracted.load.system}/{extracted.load.load_id}", "is extracted")
     with open_mart(project) as mart:

@@ -25,7 +25,7 @@ def local_target(project: Project) -> Iterator[str | None]:
     # The server's parts take a second to import; commands that need no org need not wait for them.
     from memsync_assets.local_org.server import LocalOrg
 
-    project.home.root.mkdir(parents=True, exist_ok=True)
+    project.home.make()
     org = LocalOrg(project.home.org)
     try:
         org.start()

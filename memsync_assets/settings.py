@@ -216,6 +216,10 @@ class Home:
 
     root: Path
 
+    def make(self) -> None:
+        """Create the folder where there is none, open to its owner only: it holds members' data."""
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+
     @property
     def mart(self) -> Path:
         """The embedded data mart."""

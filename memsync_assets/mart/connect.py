@@ -25,6 +25,7 @@ def open_mart(project: Project) -> Iterator[Mart]:
         MartBusyError: another process writes to it.
         MemsyncError: the server, its driver or its connection string is missing or wrong.
     """
+    project.home.make()
     mart = _connect(project)
     try:
         migrate(mart)

@@ -25,6 +25,12 @@ def _examined(project: Project) -> dict[str, Finding]:
     return {finding.about: finding for finding in examine(project)}
 
 
+def test_nobody_else_can_look_into_a_home_that_memsync_made(tmp_path: Path) -> None:
+    project = _project(tmp_path, "duckdb")
+    with open_mart(project):
+        assert project.home.root.stat().st_mode & 0o777 == 0o700
+
+
 def test_a_server_without_a_connection_string_says_which_variable_to_set(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
