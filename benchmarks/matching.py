@@ -143,7 +143,6 @@ def make_contacts(path: Path, contacts: int, seed: int) -> None:
 
 def _open(path: Path) -> DuckDBMart:
     mart = DuckDBMart(path)
-    mart.connection.execute("SET enable_progress_bar = false")
     return mart
 
 

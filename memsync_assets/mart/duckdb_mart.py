@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from copy import copy
 from pathlib import Path
 
 import duckdb
@@ -80,7 +81,14 @@ class DuckDBMart:
         try:
             self.connection = duckdb.connect(
                 str(path) if path else ":memory:",
-                config={"memory_limit": memory_limit, "preserve_insertion_order": "false"},
+                config={
+                    "memory_limit": memory_limit,
+                    "preserve_insertion_order": "false",
+                    # It writes to standard output, into whatever is written there.
+                    "enable_progress_bar": "false",
+                    # Else every few thousand rows wait for the file to be brought up to date.
+                    "checkpoint_threshold": "256MB",
+                },
             )
         except duckdb.IOException as error:
             if "lock" not in str(error).lower():
@@ -88,6 +96,13 @@ class DuckDBMart:
             raise MartBusyError(
                 f"{path}: another memsync process is writing to this mart. Wait for it to end, or stop it."
             ) from error
+
+    def beside(self) -> DuckDBMart:
+        """The same mart by a connection of its own, for another thread: its transactions and temporary tables, too."""
+        beside = copy(self)
+        beside.connection = self.connection.cursor()
+        beside._in_transaction = False
+        return beside
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -165,6 +180,12 @@ class DuckDBMart:
             [table],
         ).fetchall()
         return dict(rows)
+
+    def work_in_memory(self, tables: Iterable[str]) -> None:
+        """Hide tables behind temporary ones of their columns: what goes there is never written to the mart's file."""
+        for table in tables:
+            name = _quoted(table)
+            self.connection.execute(f"CREATE TEMP TABLE IF NOT EXISTS {name} AS FROM {name} LIMIT 0")
 
     def close(self) -> None:
         """See `engine.Mart.close`."""

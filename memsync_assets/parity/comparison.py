@@ -6,6 +6,8 @@ only active rows of groups in scope count, on either side.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
 
@@ -24,6 +26,10 @@ from memsync_assets.parity.reconciliations import (
 from memsync_assets.parity.subscribers import judge_subscribers, take_subscribers
 from memsync_assets.settings import Settings
 
+#: Filled by a comparison for itself, and of no use after it.
+_WORKING = ("compared_rows", "compared_subscribers", "counted_segments", "segments", "cell_counts", "member_findings")
+#: Downstream systems; one keeps little more than one core busy.
+_AT_A_TIME = 2
 _PARTITION = ReplacePartition(("reconciliation", "as_of", "downstream_system"))
 
 
@@ -59,6 +65,8 @@ def compare_membership(
     compared = date_compared(mart, as_of)
     if compared is None:
         return []
+    if isinstance(mart, DuckDBMart):
+        mart.work_in_memory(_WORKING)
     write_configuration(mart, settings)
     planned = planned_comparisons(mart, settings, compared)
     done: list[ComparisonCounts] = []
@@ -66,14 +74,27 @@ def compare_membership(
         groups = write_scope(mart, name, reconciliation, compared)
         subscribers = reconciliation.counted == "subscribers"
         compared_here = [one for one in planned if one.reconciliation == name]
-        by_member = any(not one.counts_only for one in compared_here)
-        narrowing = (
-            Narrowing(mart, name, compared)
-            if isinstance(mart, DuckDBMart) and by_member and not (exact or subscribers)
-            else None
-        )
-        done += [_compare(mart, one, groups, narrowing, subscribers) for one in compared_here]
+        by_member = [one.downstream_system for one in compared_here if not one.counts_only]
+        if isinstance(mart, DuckDBMart) and by_member and not (exact or subscribers):
+            narrowing = Narrowing(mart, name, compared, by_member)
+            done += _compare_side_by_side(mart, compared_here, groups, narrowing)
+        else:
+            done += [_compare(mart, one, groups, None, subscribers) for one in compared_here]
     return done
+
+
+def _compare_side_by_side(
+    mart: DuckDBMart, planned: list[Comparison], groups_in_scope: int, narrowing: Narrowing
+) -> list[ComparisonCounts]:
+    """Compare with several downstream systems at a time, each by a connection of its own."""
+
+    def compare(comparison: Comparison) -> ComparisonCounts:
+        with closing(mart.beside()) as own:
+            own.work_in_memory(_WORKING)
+            return _compare(own, comparison, groups_in_scope, narrowing, subscribers=False)
+
+    with ThreadPoolExecutor(_AT_A_TIME) as threads:
+        return list(threads.map(compare, planned))
 
 
 def _compare(
@@ -86,8 +107,8 @@ def _compare(
             take_counts(mart, comparison)
         elif subscribers:
             take_subscribers(mart, comparison)
-        elif narrowing:
-            narrowing.look(comparison)
+        elif narrowing and isinstance(mart, DuckDBMart):
+            narrowing.look(mart, comparison)
         else:
             mart.store(read_query("parity/compared_rows"), Replace(), parameters)
             mart.store(read_query("parity/segments"), Replace(), parameters)

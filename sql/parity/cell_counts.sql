@@ -17,6 +17,16 @@ WITH counted AS (
     WHERE l.reconciliation = @reconciliation
 ),
 
+several AS (
+    SELECT
+        r.side,
+        r.source_system,
+        r.member_id
+    FROM compared_rows AS r
+    GROUP BY r.side, r.source_system, r.member_id
+    HAVING COUNT(*) > 1
+),
+
 looked_at AS (
     SELECT
         l.level,
@@ -27,6 +37,7 @@ looked_at AS (
         CASE WHEN l.by_plan = 'Y' THEN r.plan_code END AS plan_code,
         r.member_id
     FROM compared_rows AS r
+    INNER JOIN several AS v ON r.side = v.side AND r.source_system = v.source_system AND r.member_id = v.member_id
     CROSS JOIN reconciliation_levels AS l
     WHERE l.reconciliation = @reconciliation
 ),

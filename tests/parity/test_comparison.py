@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import date
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 
+from memsync_assets.mart.duckdb_mart import DuckDBMart
 from memsync_assets.mart.engine import Mart
+from memsync_assets.mart.schema import migrate
 from memsync_assets.parity.comparison import compare_membership
+from memsync_assets.parity.narrowing import Narrowing
+from memsync_assets.parity.reconciliations import planned_comparisons
 from tests.parity.oracle import Row, World
 from tests.parity.worlds import AS_OF, CUTOFF, settings, worlds, write
 
@@ -154,3 +160,55 @@ def test_only_rows_of_buckets_that_differ_are_compared(mart: Mart) -> None:
     (everything,) = compare_membership(mart, settings(there), AS_OF, exact=True)
     assert everything.compared_rows == 8000
     assert (looked.findings, looked.cells) == (everything.findings, everything.cells) == (2, 3)
+
+
+def test_rows_that_no_segment_holds_are_a_defect_that_is_told(mart: Mart) -> None:
+    """Counts of a downstream system are derived: here its rows vanish after the scan."""
+    there = world([row("1"), row("2")], [row("2", plan="Q"), row("3")])
+    write(mart, there)
+    compare_membership(mart, settings(there), AS_OF)
+    assert isinstance(mart, DuckDBMart)
+    (comparison,) = planned_comparisons(mart, settings(there), AS_OF)
+    narrowing = Narrowing(mart, comparison.reconciliation, AS_OF, [comparison.downstream_system])
+    mart.execute("DELETE FROM downstream_members")
+    with pytest.raises(RuntimeError, match="2 rows were met"):
+        narrowing.look(mart, comparison)
+
+
+def test_what_a_comparison_works_with_is_not_written_to_the_mart(tmp_path: Path) -> None:
+    there = world([row("1"), row("2")], [row("2", plan="Q"), row("3")])
+    path = tmp_path / "mart.duckdb"
+    with closing(DuckDBMart(path)) as mart:
+        migrate(mart)
+        write(mart, there)
+        (done,) = compare_membership(mart, settings(there), AS_OF)
+        assert done.findings
+    with closing(DuckDBMart(path)) as mart:
+        for table in ("compared_rows", "segments", "cell_counts", "member_findings"):
+            assert mart.fetch(f"SELECT * FROM {table}").num_rows == 0
+        assert mart.fetch("SELECT * FROM discrepancies").num_rows == done.findings
+
+
+def test_many_downstream_systems_are_compared_side_by_side(tmp_path: Path) -> None:
+    """More systems than threads, each with differences of its own."""
+    with closing(DuckDBMart(tmp_path / "mart.duckdb")) as mart:
+        migrate(mart)
+        there = world([row(str(n)) for n in range(20)], [])
+        write(mart, there)
+        mart.execute("DELETE FROM loads WHERE role = 'downstream'")
+        for system in range(6):
+            mart.execute(
+                "INSERT INTO loads SELECT @name, '1', 'downstream', 'full', @as_of, NULL, 1, '0', @now",
+                {"name": f"d{system}", "as_of": AS_OF, "now": CUTOFF},
+            )
+            mart.execute(
+                "INSERT INTO downstream_members (downstream_system, source_system, member_id, group_id, state_code,"
+                " plan_code, effective_date, termination_date) SELECT @name, source_system, member_id, group_id,"
+                " state_code, plan_code, effective_date, termination_date FROM source_members"
+                " WHERE CAST(member_id AS INT) >= @kept",
+                {"name": f"d{system}", "kept": system},
+            )
+        for _ in range(2):
+            done = compare_membership(mart, settings(there), AS_OF)
+            assert {one.downstream_system: one.findings for one in done} == {f"d{n}": n for n in range(6)}
+            assert mart.fetch("SELECT * FROM discrepancies").num_rows == sum(range(6))
