@@ -24,11 +24,10 @@ from datetime import date
 from pathlib import Path
 from typing import TypeVar
 
-import duckdb
-
 from memsync_assets.mart.duckdb_mart import DuckDBMart
 from memsync_assets.mart.schema import migrate
 from memsync_assets.parity.comparison import compare_membership
+from memsync_assets.quiet_duckdb import connect
 from memsync_assets.settings import Reconciliation, Scope, Settings
 
 Result = TypeVar("Result")
@@ -83,8 +82,7 @@ def timed(what: str, run: Callable[[], object], scan: float | None = None) -> fl
 
 def prepare(folder: Path, members: int, share: float) -> dict[str, int]:
     """Write Parquet files and the mart. Returns the findings that are due, by kind."""
-    work = duckdb.connect(str(folder / "work.duckdb"), config={"memory_limit": "4GB"})
-    work.execute("SET enable_progress_bar = false")
+    work = connect(str(folder / "work.duckdb"), memory_limit="4GB")
     work.execute(_SOURCE.format(members=members))
     work.execute(f"COPY source TO '{folder}/source.parquet'")
     due: dict[str, int] = {}
@@ -122,8 +120,7 @@ def scan(folder: Path, memory: str) -> float:
     """Read the compared columns of all systems, three times. Returns the seconds of the fastest."""
     files = ", ".join(f"'{folder}/{system}.parquet'" for system in ("source", *SYSTEMS))
     columns = ", ".join(f"max({column})" for column in COLUMNS.split(", "))
-    reader = duckdb.connect(config={"memory_limit": memory})
-    reader.execute("SET enable_progress_bar = false")
+    reader = connect(memory_limit=memory)
     query = f"SELECT {columns} FROM read_parquet([{files}])"
     return min(
         timed("scan of the compared columns, Parquet", lambda: reader.execute(query).fetchall()) for _ in range(3)

@@ -17,6 +17,7 @@ import pyarrow as pa
 from splink import DuckDBAPI, Linker
 
 from memsync_assets.mart.engine import Mart
+from memsync_assets.quiet_duckdb import connect
 
 MODEL = Path(__file__).with_name("review_model.json")
 #: A pair of this weight (log2 of the odds that it is one person) or more is worth a look by people: of such pairs that
@@ -82,7 +83,7 @@ def score(pairs: pa.Table, least: float) -> pa.Table:
     """
     if pairs.num_rows == 0:
         return _RESULT.empty_table()
-    with duckdb.connect(config={"memory_limit": _MEMORY, "preserve_insertion_order": "false"}) as db:
+    with connect(memory_limit=_MEMORY, preserve_insertion_order="false") as db:
         weights = predict(db, pairs, MODEL)
         db.register("pairs", numbered(pairs))
         return db.sql(_KEPT.format(weights), params={"least": least}).to_arrow_table().cast(_RESULT)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import duckdb
-
 from memsync_assets.landing.discovery import scan_all
 from memsync_assets.landing.manifest import MANIFEST, ManifestError, parse_manifest
 from memsync_assets.landing.validation import role_of
 from memsync_assets.mart.engine import Mart
+from memsync_assets.quiet_duckdb import connect
 from memsync_assets.settings import Project, Role
 
 
 def landed_systems(project: Project) -> dict[str, Role]:
     """Every system by name, with its role. Reads manifests and file headers, never the mart."""
     systems: dict[str, Role] = {name: system.role for name, system in project.settings.systems.items()}
-    with duckdb.connect(":memory:") as connection:
+    with connect() as connection:
         for load in scan_all(project.landing):
             if load.system in systems:
                 continue

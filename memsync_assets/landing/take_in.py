@@ -23,6 +23,7 @@ from memsync_assets.landing.manifest import MANIFEST, Manifest, ManifestError, p
 from memsync_assets.landing.quarantine import quarantine
 from memsync_assets.landing.validation import Validated, role_of, validate
 from memsync_assets.mart.engine import Mart
+from memsync_assets.quiet_duckdb import connect
 from memsync_assets.settings import Project, Role
 
 #: DuckDB's share beside the mart's own; larger inputs spill to the home.
@@ -131,11 +132,7 @@ def _files(project: Project) -> Iterator[duckdb.DuckDBPyConnection]:
     """A DuckDB of its own to read files with."""
     spill = project.home.root / "spill"
     spill.mkdir(parents=True, exist_ok=True)
-    config: dict[str, str | bool | int | float | list[str]] = {
-        "memory_limit": _MEMORY_LIMIT,
-        "temp_directory": str(spill),
-    }
-    connection = duckdb.connect(":memory:", config=config)
+    connection = connect(memory_limit=_MEMORY_LIMIT, temp_directory=str(spill))
     try:
         yield connection
     finally:

@@ -24,6 +24,7 @@ from memsync_assets.mart.engine import (
     Upsert,
 )
 from memsync_assets.mart.queries import Query
+from memsync_assets.quiet_duckdb import connect, quiet
 
 _RESULT = "memsync_result"
 
@@ -79,16 +80,12 @@ class DuckDBMart:
         self._in_transaction = False
         # Rows are ordered where order matters (ORDER BY); promising it everywhere costs memory.
         try:
-            self.connection = duckdb.connect(
+            self.connection = connect(
                 str(path) if path else ":memory:",
-                config={
-                    "memory_limit": memory_limit,
-                    "preserve_insertion_order": "false",
-                    # It writes to standard output, into whatever is written there.
-                    "enable_progress_bar": "false",
-                    # Else every few thousand rows wait for the file to be brought up to date.
-                    "checkpoint_threshold": "256MB",
-                },
+                memory_limit=memory_limit,
+                preserve_insertion_order="false",
+                # Else every few thousand rows wait for the file to be brought up to date.
+                checkpoint_threshold="256MB",
             )
         except duckdb.IOException as error:
             if "lock" not in str(error).lower():
@@ -100,7 +97,7 @@ class DuckDBMart:
     def beside(self) -> DuckDBMart:
         """The same mart by a connection of its own, for another thread: its transactions and temporary tables, too."""
         beside = copy(self)
-        beside.connection = self.connection.cursor()
+        beside.connection = quiet(self.connection.cursor())
         beside._in_transaction = False
         return beside
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-import duckdb
 import pyarrow as pa
 import pyodbc
 
 from memsync_assets.mart.dialects import Dialect
 from memsync_assets.mart.engine import MartRefusedError
+from memsync_assets.quiet_duckdb import connect
 
 _ROWS = 20_000
 #: Where `mart script` puts the mart.
@@ -88,7 +88,7 @@ class SqlServer:
 
 
 def _json(rows: pa.Table) -> Iterator[str]:
-    with duckdb.connect(":memory:") as connection:
+    with connect() as connection:
         for start in range(0, rows.num_rows, _ROWS):
             part = rows.slice(start, _ROWS)
             connection.register("part", part)

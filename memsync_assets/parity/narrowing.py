@@ -142,7 +142,7 @@ class _Rows:
             rows = np.frombuffer(batch, self._DTYPE)
             batches.append(rows[looked_at.take(rows["bucket"])])
         found = np.concatenate(batches)
-        return pa.table({name: np.ascontiguousarray(found[name]) for name in found.dtype.names})
+        return pa.table({name: np.ascontiguousarray(found[name]) for name in ("bucket", "row_id")})
 
     def close(self) -> None:
         """The file is gone."""

@@ -11,11 +11,11 @@ from datetime import date
 from itertools import pairwise
 from pathlib import Path
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from memsync_assets.quiet_duckdb import connect
 from memsync_assets.sample.contact_cases import CONTACTS_OF_A_GROUP
 from memsync_assets.sample.contact_rows import CONTACT_KEY, ROLE_KEY, Contacts
 from memsync_assets.sample.draws import Ints
@@ -187,7 +187,7 @@ def delta(before: pa.Table, now: pa.Table, key: tuple[str, ...]) -> pa.Table:
     A key may have several rows: when one is new or other, all of them are upserts.
     """
     names = ", ".join(key)
-    with duckdb.connect() as connection:
+    with connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
         connection.register("before", before)
         connection.register("now", now)

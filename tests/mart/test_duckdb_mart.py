@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,6 +16,7 @@ from memsync_assets.mart.engine import MartBusyError
 #: Stores a result, tells that it stands where the argument says, and waits there for its end.
 _STORES = """
 import sys
+from contextlib import closing
 from pathlib import Path
 from memsync_assets.mart.duckdb_mart import DuckDBMart
 from memsync_assets.mart.engine import Replace
@@ -78,3 +80,10 @@ def test_a_second_process_is_turned_away_while_the_first_has_the_mart_open(path:
     mart = DuckDBMart(path)
     assert _names(mart, "given") == ""
     mart.close()
+
+
+def test_no_progress_bar_is_drawn_into_what_a_process_prints(tmp_path: Path) -> None:
+    with closing(DuckDBMart(tmp_path / "mart.duckdb")) as mart, closing(mart.beside()) as beside:
+        for one in (mart, beside):
+            shown = one.fetch("SELECT current_setting('enable_progress_bar') AS shown")
+            assert shown["shown"].to_pylist() == [False]
