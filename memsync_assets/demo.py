@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from memsync_assets.automation.channels import alerts_file
 from memsync_assets.graph_run import GraphRun, run_graph
 from memsync_assets.mart.connect import open_mart
 from memsync_assets.run_summary import PLAN, RESULTS, print_table
@@ -126,6 +127,8 @@ def print_demo(console: Console, project: Project, runs: list[DemoRun]) -> None:
     console.print(f"Writes to the org: {written:,} fields")
     for path in sorted(project.home.reports.glob("*")):
         console.print(f"Report: {escape(str(path))}", soft_wrap=True)
+    if alerts := alerts_file(project):
+        console.print(f"Alerts: {escape(str(alerts))}", soft_wrap=True)
     console.print("Next: `make dev` for the lineage, `memsync plan`, `memsync explain PERSON_ID`, `memsync --help`.")
 
 

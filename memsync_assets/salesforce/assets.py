@@ -1,4 +1,4 @@
-"""Salesforce in the graph: the sync plan, and what became of it."""
+"""Salesforce in the graph: the sync plan, what became of it, and the merges of what the org holds twice."""
 
 from dataclasses import asdict
 
@@ -9,6 +9,7 @@ from memsync_assets.mart.connect import open_mart
 from memsync_assets.salesforce.apply import apply_plan
 from memsync_assets.salesforce.client import connect
 from memsync_assets.salesforce.gate import refuse_after_loss
+from memsync_assets.salesforce.merge import merge_duplicates
 from memsync_assets.salesforce.plan import make_plan
 from memsync_assets.settings import Project
 
@@ -52,4 +53,20 @@ def salesforce_sync_results(
         return dg.MaterializeResult(metadata={**table_metadata(mart, "salesforce_sync_results"), **asdict(counts)})
 
 
-ASSETS = (sync_plan, salesforce_sync_results)
+@dg.asset(
+    deps=[salesforce_sync_results],
+    group_name=_GROUP,
+    kinds={"salesforce", "table"},
+    description="Contacts that the org held twice, merged by certain rules or by a person's decision, each with what "
+    "an undo needs. Doubtful pairs wait in `memsync review`; `memsync merge --undo` takes a merge back.",
+)
+def contact_merges(context: dg.AssetExecutionContext, project: dg.ResourceParam[Project]) -> dg.MaterializeResult[None]:
+    """Merge what the snapshot of the plan holds twice, as far as the breaker lets."""
+    with open_mart(project) as mart:
+        refuse_after_loss(mart)
+        counts = merge_duplicates(mart, project, connect(project))
+        context.log.info("%d of %d merges made, %d wait for a person", counts.merged, counts.found, counts.review)
+        return dg.MaterializeResult(metadata={**table_metadata(mart, "contact_merges"), **asdict(counts)})
+
+
+ASSETS = (sync_plan, salesforce_sync_results, contact_merges)

@@ -109,6 +109,8 @@ def merge_duplicates(mart: Mart, project: Project, org: Org | None, approve: Seq
     Raises:
         MemsyncError: a merge that is approved is none of these, or the org can be reached no more.
     """
+    if org is None:
+        return MergeCounts(0, 0, 0, 0, skipped_because=why_not_to_write(project, org))
     merges = find_merges(mart, project)
     undone = [one for one in _stored(mart) if one.state == "undone" and one.merge_id in approve]
     by_id = {one.merge_id: one for one in (*merges, *undone)}
@@ -119,7 +121,7 @@ def merge_duplicates(mart: Mart, project: Project, org: Org | None, approve: Seq
     review = sum(one.state == "review" and one not in said for one in merges)
     asked = len(found) + sum(one.state == "found" for one in said)
     reason = why_not_to_write(project, org)
-    if org is None or reason:
+    if reason:
         return MergeCounts(asked, review, 0, 0, skipped_because=reason)
     breaker = project.settings.salesforce.breaker
     if len(found) > breaker.get(CONTACT, breaker.get("default", Breaker())).removals:

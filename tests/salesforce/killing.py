@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
+import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -21,11 +23,20 @@ def killed_at(step: int, work: Callable[[], None], steps: Sequence[Step]) -> boo
     child = os.fork()
     if child == 0:
         try:
+            # What earlier tests left must not be collected here: its threads are not in this process.
+            gc.freeze()
             _die_at(step, steps)
             work()
-        finally:
             os._exit(0)
-    return os.WIFSIGNALED(os.waitpid(child, 0)[1])
+        finally:
+            traceback.print_exc()
+            os._exit(1)
+    status = os.waitpid(child, 0)[1]
+    if os.WIFSIGNALED(status):
+        assert os.WTERMSIG(status) == signal.SIGKILL
+        return True
+    assert os.WEXITSTATUS(status) == 0
+    return False
 
 
 def _die_at(step: int, steps: Sequence[Step]) -> None:
