@@ -1,8 +1,9 @@
-"""Checks on the sync: every planned change has one result."""
+"""Checks on the sync: every planned change has one result, and every merge came to its end."""
 
 import dagster as dg
 
 from memsync_assets.mart.connect import open_mart
+from memsync_assets.salesforce.merge import count_states
 from memsync_assets.salesforce.results import count_current_results
 from memsync_assets.settings import Project
 
@@ -42,4 +43,19 @@ def read_back_agrees(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
     )
 
 
-CHECKS = (every_change_has_a_result, read_back_agrees)
+@dg.asset_check(
+    asset="contact_merges",
+    description="No merge was refused by Salesforce or cut short: `memsync merge` lists them, and goes on.",
+)
+def merges_came_to_their_end(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
+    """Count merges by what became of them."""
+    with open_mart(project) as mart:
+        states = count_states(mart)
+    return dg.AssetCheckResult(
+        passed=states.keys() <= {"merged", "undone"},
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"merged": 0, **states},
+    )
+
+
+CHECKS = (every_change_has_a_result, read_back_agrees, merges_came_to_their_end)

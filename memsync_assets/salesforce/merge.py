@@ -143,6 +143,12 @@ def _is_said(one: Merge, approve: Sequence[str]) -> bool:
     return one.merge_id in approve or one.state == "started" or (one.state == "found" and one.rule_name == DECIDED)
 
 
+def count_states(mart: Mart) -> dict[str, int]:
+    """How many merges came to which state, ever; see `Merge`."""
+    rows = mart.fetch("SELECT state, COUNT(*) AS merges FROM contact_merges GROUP BY state ORDER BY state")
+    return {row["state"]: row["merges"] for row in rows.to_pylist()}
+
+
 def undo_merge(mart: Mart, project: Project, org: Org, merge_id: str) -> None:
     """Take a merge back: the loser undeleted, its children and relations its own again, both records' values restored.
 

@@ -11,7 +11,7 @@ import pytest
 from memsync_assets.contacts.review import decide
 from memsync_assets.salesforce import merge as merging
 from memsync_assets.salesforce import soap
-from memsync_assets.salesforce.merge import MergeCounts, find_merges, merge_duplicates, undo_merge
+from memsync_assets.salesforce.merge import MergeCounts, count_states, find_merges, merge_duplicates, undo_merge
 from memsync_assets.settings import MemsyncError
 from tests.salesforce.killing import killed_at
 from tests.salesforce.scene import Scene
@@ -211,7 +211,14 @@ def test_a_merge_that_salesforce_refuses_is_shown_and_made_when_it_is_approved(
     ((failed,)) = find_merges(scene.mart, scene.project)
     assert (failed.state, failed.error_code) == ("failed", "MERGE_FAILED")
     assert merge(scene).merged == 0
+    assert count_states(scene.mart) == {"failed": 1}
     assert merge(scene, failed.merge_id).merged == 1
+    assert count_states(scene.mart) == {"merged": 1}
+
+
+def test_without_an_org_nothing_is_merged(scene: Scene) -> None:
+    """The graph asks for merges also where `salesforce.target` is none, and no snapshot was ever taken."""
+    assert merge_duplicates(scene.mart, scene.project, None) == MergeCounts(0, 0, 0, 0, skipped_because="plan_only")
 
 
 def test_merges_leave_the_reserved_calls_alone(scene: Scene) -> None:
