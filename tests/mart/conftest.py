@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import tempfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -19,17 +22,20 @@ SQLSERVER = "MEMSYNC_TEST_SQLSERVER"
 
 
 @pytest.fixture
-def sqlserver() -> str:
+def sqlserver() -> Iterator[str]:
     """The connection string of the SQL Server to test against, its default schema emptied."""
     given = os.environ.get(SQLSERVER)
     if not given:
         pytest.skip(f"the SQL Server side is not tested: {SQLSERVER} holds no ODBC connection string")
-    mart = ServerMart(SqlServer(), complete("sqlserver", given))
-    tables = mart.fetch("SELECT t.name FROM sys.tables AS t WHERE t.schema_id = SCHEMA_ID()")["name"].to_pylist()
-    for table in tables:
-        mart.execute(f"DROP TABLE [{table}]")
-    mart.close()
-    return complete("sqlserver", given)
+    with (Path(tempfile.gettempdir()) / "memsync_test_sqlserver.lock").open("w") as one_at_a_time:
+        # There is one database, and tests run in several processes.
+        fcntl.flock(one_at_a_time, fcntl.LOCK_EX)
+        mart = ServerMart(SqlServer(), complete("sqlserver", given))
+        tables = mart.fetch("SELECT t.name FROM sys.tables AS t WHERE t.schema_id = SCHEMA_ID()")["name"].to_pylist()
+        for table in tables:
+            mart.execute(f"DROP TABLE [{table}]")
+        mart.close()
+        yield complete("sqlserver", given)
 
 
 ENGINES = [
