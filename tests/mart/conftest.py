@@ -22,20 +22,25 @@ SQLSERVER = "MEMSYNC_TEST_SQLSERVER"
 
 
 @pytest.fixture
-def sqlserver() -> Iterator[str]:
+def turn() -> Iterator[Callable[[], None]]:
+    """Waits for the turn at what all tests share, also with those in other processes; ends when all is closed."""
+    with (Path(tempfile.gettempdir()) / "memsync_test_sqlserver.lock").open("w") as lock:
+        yield lambda: fcntl.flock(lock, fcntl.LOCK_EX)
+
+
+@pytest.fixture
+def sqlserver(turn: Callable[[], None]) -> str:
     """The connection string of the SQL Server to test against, its default schema emptied."""
     given = os.environ.get(SQLSERVER)
     if not given:
         pytest.skip(f"the SQL Server side is not tested: {SQLSERVER} holds no ODBC connection string")
-    with (Path(tempfile.gettempdir()) / "memsync_test_sqlserver.lock").open("w") as one_at_a_time:
-        # There is one database, and tests run in several processes.
-        fcntl.flock(one_at_a_time, fcntl.LOCK_EX)
-        mart = ServerMart(SqlServer(), complete("sqlserver", given))
-        tables = mart.fetch("SELECT t.name FROM sys.tables AS t WHERE t.schema_id = SCHEMA_ID()")["name"].to_pylist()
-        for table in tables:
-            mart.execute(f"DROP TABLE [{table}]")
-        mart.close()
-        yield complete("sqlserver", given)
+    turn()
+    mart = ServerMart(SqlServer(), complete("sqlserver", given))
+    tables = mart.fetch("SELECT t.name FROM sys.tables AS t WHERE t.schema_id = SCHEMA_ID()")["name"].to_pylist()
+    for table in tables:
+        mart.execute(f"DROP TABLE [{table}]")
+    mart.close()
+    return complete("sqlserver", given)
 
 
 ENGINES = [
@@ -47,8 +52,8 @@ SERVERS = ENGINES[1:]
 
 
 @pytest.fixture
-def open_engine(request: pytest.FixtureRequest) -> Iterator[Callable[[str], Mart]]:
-    """Opens an empty mart of an engine, its schema made."""
+def open_engine(request: pytest.FixtureRequest, turn: Callable[[], None]) -> Iterator[Callable[[str], Mart]]:
+    """Opens an empty mart of an engine, its schema made; its `turn` ends after its marts are closed."""
     opened: list[Mart] = []
 
     def open_one(engine: str) -> Mart:
