@@ -122,7 +122,8 @@ def _compare(
         cells = mart.store(read_query("parity/membership_counts"), _PARTITION, parameters)
         if comparison.counts_only:
             leave_unexplained(mart, comparison)
-        mart.execute("DELETE FROM compared_rows")
+        for table in _WORKING:
+            mart.execute(f"DELETE FROM {table}")  # noqa: S608 - a name of our own schema
         return compared, findings, cells
 
     return ComparisonCounts(
