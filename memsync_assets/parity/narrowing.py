@@ -94,7 +94,7 @@ SEMI JOIN scope USING (source_system, group_id)
 #: A bucket that differs also holds members that do not: all but those with one and the same row on both sides.
 _COMPARED_ROWS = f"""
 INSERT INTO compared_rows (side, {_COLUMNS})
-WITH looked_at AS MATERIALIZED (
+WITH looked_at AS (
     SELECT 'source' AS side, {_COLUMNS} FROM source_rows WHERE bucket IN (SELECT bucket FROM looked_at_buckets)
     UNION ALL
     SELECT 'downstream' AS side, {_COLUMNS}
@@ -103,18 +103,18 @@ WITH looked_at AS MATERIALIZED (
     WHERE rowid IN (SELECT row_id FROM wanted_downstream)
 ),
 
-hashed AS (
-    SELECT source_system, member_id, side, hash({_COLUMNS}) AS row_hash FROM looked_at
+hashed AS MATERIALIZED (
+    SELECT *, hash(source_system, member_id) AS member_hash, hash({_COLUMNS}) AS row_hash FROM looked_at
 )
 
 SELECT side, {_COLUMNS}
-FROM looked_at
-SEMI JOIN (
-    SELECT source_system, member_id
+FROM hashed
+WHERE member_hash IN (
+    SELECT member_hash
     FROM hashed
-    GROUP BY source_system, member_id
+    GROUP BY member_hash
     HAVING COUNT(*) <> 2 OR MIN(side) = MAX(side) OR MIN(row_hash) <> MAX(row_hash)
-) USING (source_system, member_id)
+)
 """
 
 

@@ -36,7 +36,28 @@ places AS (
     WHERE d.in_downstream = 1
 ),
 
+several AS (
+    SELECT
+        p.side,
+        p.source_system,
+        p.member_id
+    FROM places AS p
+    GROUP BY p.side, p.source_system, p.member_id
+    HAVING COUNT(*) > 1
+),
+
 located AS (
+    SELECT
+        p.side,
+        p.source_system,
+        p.member_id,
+        p.group_id,
+        p.state_code
+    FROM places AS p
+    LEFT OUTER JOIN several AS v
+        ON p.side = v.side AND p.source_system = v.source_system AND p.member_id = v.member_id
+    WHERE v.member_id IS NULL
+    UNION ALL
     SELECT
         p.side,
         p.source_system,
@@ -56,6 +77,7 @@ located AS (
                 )
         END AS state_code
     FROM places AS p
+    INNER JOIN several AS v ON p.side = v.side AND p.source_system = v.source_system AND p.member_id = v.member_id
     GROUP BY p.side, p.source_system, p.member_id
 )
 
