@@ -29,7 +29,7 @@ from memsync_assets.settings import Settings
 #: Filled by a comparison for itself, and of no use after it.
 _WORKING = ("compared_rows", "compared_subscribers", "counted_segments", "segments", "cell_counts", "member_findings")
 #: Downstream systems; one keeps little more than one core busy.
-_AT_A_TIME = 2
+_AT_A_TIME = 4
 _PARTITION = ReplacePartition(("reconciliation", "as_of", "downstream_system"))
 
 
