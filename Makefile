@@ -22,7 +22,7 @@ demo: .venv/.installed  ## sample loads, a local Salesforce org, the whole graph
 	@$(BIN)/memsync demo
 
 test: .venv/.installed  ## every test that this machine can run
-	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 check: .venv/.installed  ## ruff, mypy --strict, sqlfluff
 	$(BIN)/ruff check .
