@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -390,11 +391,10 @@ def dev(
         str(port),
     ]
     with local_target(project), subprocess.Popen(dagster) as ui:
-        try:
-            code = ui.wait()
-        except KeyboardInterrupt:
-            # Ctrl-C reached Dagster, too; it stops its own processes.
-            code = ui.wait()
+        # Ctrl-C reaches Dagster by itself, a SIGTERM does not. It stops its own processes, which takes a while.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, lambda *_: ui.terminate())
+        code = ui.wait()
     raise typer.Exit(code)
 
 

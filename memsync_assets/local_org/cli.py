@@ -39,6 +39,9 @@ def serve(
         Path | None,
         typer.Option(help="PEM public key that checks assertions of the JWT bearer flow.", exists=True, dir_okay=False),
     ] = None,
+    until_eof: Annotated[
+        bool, typer.Option("--until-eof", help="Also end where standard input ends: with the process that started it.")
+    ] = False,
 ) -> None:
     """Serve a Salesforce org on this machine until interrupted (Ctrl-C).
 
@@ -67,7 +70,7 @@ def serve(
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--public-key") from None
     try:
-        run(db, schema, port, connected)
+        run(db, schema, port, connected, until_eof=until_eof)
     except CannotServeError as error:
         typer.echo(f"memsync: {error}", err=True)
         raise typer.Exit(2) from None

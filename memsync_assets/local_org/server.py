@@ -8,6 +8,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -28,10 +29,13 @@ class CannotServeError(Exception):
     """Why an org cannot be served: the text says what is wrong, where, and what to do."""
 
 
-def serve(db_path: Path | str, schema_path: Path | None, port: int, app: ConnectedApp) -> None:
+def serve(
+    db_path: Path | str, schema_path: Path | None, port: int, app: ConnectedApp, *, until_eof: bool = False
+) -> None:
     """Serve an org until interrupted, first printing one JSON line with its port and URL.
 
-    Loopback only. Port 0 takes a free one. Raises CannotServeError.
+    Loopback only. Port 0 takes a free one. With `until_eof` it also ends where standard input does: with the process
+    that started it, however that one ended. Raises CannotServeError.
     """
     listener = _listener(port)
     org = _opened(db_path, schema_path, app)
@@ -45,10 +49,18 @@ def serve(db_path: Path | str, schema_path: Path | None, port: int, app: Connect
         lifespan="off",
         timeout_graceful_shutdown=_GRACE,
     )
+    server = uvicorn.Server(config)
+    if until_eof:
+        threading.Thread(target=_stop_at_eof, args=[server], daemon=True).start()
     try:
-        uvicorn.Server(config).run(sockets=[listener])
+        server.run(sockets=[listener])
     finally:
         org.store.close()
+
+
+def _stop_at_eof(server: uvicorn.Server) -> None:
+    sys.stdin.buffer.read()
+    server.should_exit = True
 
 
 def _listener(port: int) -> socket.socket:
@@ -92,7 +104,7 @@ class LocalOrg:
         self.db_path = Path(db_path)
         self.client_id = client_id
         self.client_secret = client_secret
-        self._arguments = ["--db", str(db_path), "--client-id", client_id]
+        self._arguments = ["--until-eof", "--db", str(db_path), "--client-id", client_id]
         self._arguments += ["--schema", str(schema)] if schema else []
         self._arguments += ["--public-key", str(public_key)] if public_key else []
         self._process: subprocess.Popen[str] | None = None
@@ -112,6 +124,8 @@ class LocalOrg:
         """Start the process and wait until it listens; a second start keeps the port. Raises RuntimeError."""
         self._process = subprocess.Popen(
             [sys.executable, "-m", "memsync_assets.local_org", *self._arguments, "--port", str(self._port)],
+            # Nothing is ever written to it; it ends when this process does.
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
             env={**os.environ, "MEMSYNC_LOCAL_ORG_SECRET": self.client_secret},
@@ -142,7 +156,9 @@ class LocalOrg:
 
     def _wait(self) -> None:
         assert self._process is not None
+        assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.wait()
+        self._process.stdin.close()
         self._process.stdout.close()
         self._process = None

@@ -24,6 +24,10 @@ _PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "cache_size=-65536")
 Row = dict[str, Any]
 
 
+#: Milliseconds: one whose starter was killed is about to let go of its file.
+_PATIENCE = 3_000
+
+
 class Store:
     """An open database file, this process's alone. `transaction()` serializes all use of it."""
 
@@ -32,7 +36,7 @@ class Store:
         self.schema = schema
         self.lock = threading.RLock()
         self.connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        for pragma in ("busy_timeout=500", "locking_mode=EXCLUSIVE", *_PRAGMAS):
+        for pragma in (f"busy_timeout={_PATIENCE}", "locking_mode=EXCLUSIVE", *_PRAGMAS):
             self.connection.execute(f"PRAGMA {pragma}")
         self._depth = 0
         self._next: dict[str, int] = {}

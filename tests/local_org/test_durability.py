@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -87,3 +89,16 @@ def test_what_it_cannot_serve_it_names_and_says_why(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         assert f"--port {port}: cannot listen" in refusal("--db", db, "--port", port)
+
+
+def test_it_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
+    """Also where that one is killed; the next run finds the org's file free."""
+    starts = "import sys; from memsync_assets.local_org.server import LocalOrg; LocalOrg(sys.argv[1]).start()"
+    script = f"{starts}; print(flush=True); sys.stdin.read()"
+    db = str(tmp_path / "org.db")
+    with subprocess.Popen([sys.executable, "-c", script, db], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as starter:
+        assert starter.stdout is not None
+        starter.stdout.readline()
+        starter.kill()
+    with LocalOrg(db) as org:
+        assert Client(org.url).query("SELECT Id FROM Account") == []
