@@ -120,14 +120,10 @@ WHERE
 """
 _SEGMENTS = f"""
 SELECT m.source_system, m.group_id, m.state_code, m.plan_code, COUNT(DISTINCT {{unit}}) AS members
-{_ACTIVE}
+{_ACTIVE} {{changed}}
 GROUP BY m.source_system, m.group_id, m.state_code, m.plan_code
 """
-_SEGMENTS_CHANGED = f"""
-SELECT m.source_system, m.group_id, m.state_code, m.plan_code, COUNT(DISTINCT {{unit}}) AS members
-{_ACTIVE} AND m.changed_at >= @first_moment AND m.changed_at < @next_moment
-GROUP BY m.source_system, m.group_id, m.state_code, m.plan_code
-"""
+_CHANGED = "AND m.changed_at >= @first_moment AND m.changed_at < @next_moment"
 _CHANGE_HOURS = f"""
 SELECT
     CAST(m.changed_at AS DATE) AS changed_day,
@@ -201,10 +197,10 @@ class TraitReader:
     def segments(self, changed_on: str) -> list[Segment]:
         """Active members of the source systems; those whose row was changed on a day, unless it is empty."""
         if not changed_on:
-            return [_segment(row) for row in self._rows(_SEGMENTS)]
+            return [_segment(row) for row in self._rows(_SEGMENTS.replace("{changed}", ""))]
         day = date.fromisoformat(changed_on)
         bounds = {"first_moment": self._begin(day), "next_moment": self._begin(day + timedelta(days=1))}
-        return [_segment(row) for row in self._rows(_SEGMENTS_CHANGED, bounds)]
+        return [_segment(row) for row in self._rows(_SEGMENTS.replace("{changed}", _CHANGED), bounds)]
 
     def changes(self) -> Counter[str]:
         """Active rows of the source systems by the day on which they were changed."""

@@ -164,7 +164,6 @@ def _answers(book: _Book, sheet: Worksheet, first: int) -> int:
 
 
 def _totals(book: _Book, sheet: Worksheet, first: int) -> int:
-    sheet.write_string(first, 0, "How bad", book.formats["section"])
     columns = (
         _Column("Downstream system", 20),
         _Column(f"Source {book.figures.counted}", 12, "count"),
@@ -176,12 +175,10 @@ def _totals(book: _Book, sheet: Worksheet, first: int) -> int:
         _Column(f"{book.members} that agree", 12, "share"),
         _Column("Cells beyond tolerance", 12, "count"),
     )
-    book.head(sheet, first + 1, columns)
-    row = first + 1
-    for row, total in enumerate(book.figures.totals, first + 2):
-        _row(book, sheet, row, columns, _total_cells(row, total))
-    _mark_above_zero(book, sheet, (first + 2, 8, row, 8))
-    return row + 1
+    rows = (_total_cells(row, total) for row, total in enumerate(book.figures.totals, first + 2))
+    below = _section(book, sheet, first, "How bad", columns, rows)
+    _mark_above_zero(book, sheet, (first + 2, 8, below - 1, 8))
+    return below
 
 
 def _total_cells(row: int, total: Total) -> tuple[Any, ...]:
@@ -201,7 +198,6 @@ def _total_cells(row: int, total: Total) -> tuple[Any, ...]:
 
 
 def _followed(book: _Book, sheet: Worksheet, first: int) -> int:
-    sheet.write_string(first, 0, "Since when, and how far along", book.formats["section"])
     columns = (
         _Column("Downstream system", 20),
         _Column("Open", 12, "count"),
@@ -210,18 +206,16 @@ def _followed(book: _Book, sheet: Worksheet, first: int) -> int:
         _Column("Overdue", 12, "count"),
         _Column("Oldest open since", 12, "date"),
     )
-    book.head(sheet, first + 1, columns)
-    row = first + 1
-    for row, total in enumerate(book.figures.totals, first + 2):
-        cells = (total.open_now, total.opened, total.closed, total.overdue, total.oldest)
-        _row(book, sheet, row, columns, (total.downstream_system, *cells))
-    _mark_above_zero(book, sheet, (first + 2, 4, row, 4))
-    return row + 1
+    rows = (
+        (of.downstream_system, of.open_now, of.opened, of.closed, of.overdue, of.oldest) for of in book.figures.totals
+    )
+    below = _section(book, sheet, first, "Since when, and how far along", columns, rows)
+    _mark_above_zero(book, sheet, (first + 2, 4, below - 1, 4))
+    return below
 
 
 def _level_totals(book: _Book, sheet: Worksheet, first: int) -> int:
     title = "Net and gross at each level (net: variance summed over cells without its sign)"
-    sheet.write_string(first, 0, title, book.formats["section"])
     columns = (
         _Column("Downstream system", 20),
         _Column("Level", 12),
@@ -231,17 +225,30 @@ def _level_totals(book: _Book, sheet: Worksheet, first: int) -> int:
         _Column("Net", 12, "count"),
         _Column("Gross", 12, "count"),
     )
-    book.head(sheet, first + 1, columns)
-    row = first + 1
-    for row, of in enumerate(book.figures.level_totals, first + 2):
-        counts = (of.cells, of.within_tolerance, of.beyond_tolerance, of.net, of.gross)
-        _row(book, sheet, row, columns, (of.downstream_system, of.level, *counts))
-    _mark_above_zero(book, sheet, (first + 2, 4, row, 4))
-    return row + 1
+    rows = (
+        (of.downstream_system, of.level, of.cells, of.within_tolerance, of.beyond_tolerance, of.net, of.gross)
+        for of in book.figures.level_totals
+    )
+    below = _section(book, sheet, first, title, columns, rows)
+    _mark_above_zero(book, sheet, (first + 2, 4, below - 1, 4))
+    return below
 
 
 def _mark_above_zero(book: _Book, sheet: Worksheet, area: tuple[int, int, int, int]) -> None:
     sheet.conditional_format(*area, {"type": "cell", "criteria": ">", "value": 0, "format": book.marks["bad"]})
+
+
+def _section(
+    book: _Book, sheet: Worksheet, first: int, title: str, columns: Sequence[_Column], rows: Iterable[Iterable[Any]]
+) -> int:
+    """Write a table under its title. Returns the row below its last."""
+    sheet.write_string(first, 0, title, book.formats["section"])
+    book.head(sheet, first + 1, columns)
+    below = first + 2
+    for values in rows:
+        _row(book, sheet, below, columns, values)
+        below += 1
+    return below
 
 
 def _row(book: _Book, sheet: Worksheet, row: int, columns: Sequence[_Column], values: Iterable[Any]) -> None:
@@ -254,21 +261,17 @@ def _row(book: _Book, sheet: Worksheet, row: int, columns: Sequence[_Column], va
 
 
 def _kinds(book: _Book, sheet: Worksheet, first: int) -> int:
-    sheet.write_string(first, 0, "Findings by kind, in flight included", book.formats["section"])
     systems = [total.downstream_system for total in book.figures.totals]
     columns = [_Column("Kind", 24), *(_Column(system, 14, "count") for system in systems), _Column("All", 12, "count")]
-    book.head(sheet, first + 1, columns)
-    found = book.figures.found
-    at = first + 1
+    rows = []
     for at, kind in enumerate(book.figures.found_kinds, first + 2):
-        counts = [found[kind, system] for system in systems]
+        counts = [book.figures.found[kind, system] for system in systems]
         area = f"{xl_rowcol_to_cell(at, 1)}:{xl_rowcol_to_cell(at, len(systems))}"
-        _row(book, sheet, at, columns, (kind, *counts, (f"=SUM({area})", sum(counts))))
-    return at + 1
+        rows.append((kind, *counts, (f"=SUM({area})", sum(counts))))
+    return _section(book, sheet, first, "Findings by kind, in flight included", columns, rows)
 
 
 def _loads(book: _Book, sheet: Worksheet, first: int) -> int:
-    sheet.write_string(first, 0, "Last load of each system (UTC)", book.formats["section"])
     columns = (
         _Column("System", 24),
         _Column("Role", 14),
@@ -278,12 +281,9 @@ def _loads(book: _Book, sheet: Worksheet, first: int) -> int:
         _Column("Cut-off", 12, "moment"),
         _Column("Applied", 12, "moment"),
     )
-    book.head(sheet, first + 1, columns)
     names = ("system", "role", "load_id", "kind", "as_of", "cutoff_at", "applied_at")
-    at = first + 1
-    for at, load in enumerate(book.figures.loads, first + 2):
-        _row(book, sheet, at, columns, [load[name] for name in names])
-    return at + 1
+    rows = ([load[name] for name in names] for load in book.figures.loads)
+    return _section(book, sheet, first, "Last load of each system (UTC)", columns, rows)
 
 
 #: Rows of the default height that the chart of the trend covers.
@@ -292,14 +292,11 @@ _CHART_ROWS = 15
 
 def _trend(book: _Book, sheet: Worksheet, first: int) -> int:
     title = f"Findings over time ({book.figures.counted}, not in flight)"
-    sheet.write_string(first, 0, title, book.formats["section"])
     systems = [total.downstream_system for total in book.figures.totals]
     dates = book.figures.dates
     found = {(row["as_of"], row["downstream_system"]): row["findings"] for row in book.figures.trend}
     columns = [_Column("As of", 24, "date"), *(_Column(system, 14, "count") for system in systems)]
-    book.head(sheet, first + 1, columns)
-    for at, day in enumerate(dates, first + 2):
-        _row(book, sheet, at, columns, [day, *(found.get((day, system)) for system in systems)])
+    _section(book, sheet, first, title, columns, ([day, *(found.get((day, of)) for of in systems)] for day in dates))
     if not dates:
         return first + 2
     chart = book.book.add_chart({"type": "line"})
