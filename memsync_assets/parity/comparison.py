@@ -65,8 +65,6 @@ def compare_membership(
     compared = date_compared(mart, as_of)
     if compared is None:
         return []
-    if isinstance(mart, DuckDBMart):
-        mart.work_in_memory(_WORKING)
     write_configuration(mart, settings)
     planned = planned_comparisons(mart, settings, compared)
     done: list[ComparisonCounts] = []
@@ -90,7 +88,6 @@ def _compare_side_by_side(
 
     def compare(comparison: Comparison) -> ComparisonCounts:
         with closing(mart.beside()) as own:
-            own.work_in_memory(_WORKING)
             return _compare(own, comparison, groups_in_scope, narrowing, subscribers=False)
 
     with ThreadPoolExecutor(_AT_A_TIME) as threads:
@@ -101,8 +98,11 @@ def _compare(
     mart: Mart, comparison: Comparison, groups_in_scope: int, narrowing: Narrowing | None, subscribers: bool
 ) -> ComparisonCounts:
     parameters = comparison.parameters
+    if isinstance(mart, DuckDBMart):
+        mart.work_in_memory(_WORKING)
 
     def compare() -> tuple[int, int, int]:
+        _empty_working_tables(mart)
         if comparison.counts_only:
             take_counts(mart, comparison)
         elif subscribers:
@@ -122,10 +122,14 @@ def _compare(
         cells = mart.store(read_query("parity/membership_counts"), _PARTITION, parameters)
         if comparison.counts_only:
             leave_unexplained(mart, comparison)
-        for table in _WORKING:
-            mart.execute(f"DELETE FROM {table}")  # noqa: S608 - a name of our own schema
+        _empty_working_tables(mart)
         return compared, findings, cells
 
     return ComparisonCounts(
         comparison.reconciliation, comparison.downstream_system, groups_in_scope, *mart.whole(compare)
     )
+
+
+def _empty_working_tables(mart: Mart) -> None:
+    for table in _WORKING:
+        mart.execute(f"DELETE FROM {table}")  # noqa: S608 - a name of our own schema

@@ -22,12 +22,9 @@ WHERE reconciliation = @reconciliation AND as_of = @as_of AND downstream_system 
 
 
 def take_counts(mart: Mart, comparison: Comparison) -> None:
-    """Fill `segments` with the counts of both sides; there are no rows to compare."""
+    """Fill `segments`, which is empty, with the counts of both sides; there are no rows to compare."""
     mart.store(read_query("parity/counted_segments"), Replace(), comparison.parameters)
-    mart.execute("DELETE FROM compared_rows")
-    mart.execute("DELETE FROM segments")
     mart.execute(_TAKE)
-    mart.execute("DELETE FROM counted_segments")
 
 
 def leave_unexplained(mart: Mart, comparison: Comparison) -> None:

@@ -186,7 +186,7 @@ class Narrowing:
                 self._source_rows = self._fetch(_SOURCE_ROWS)
 
     def look(self, mart: DuckDBMart, comparison: Comparison) -> None:
-        """Fill `segments` and `compared_rows` for one downstream system.
+        """Fill `segments` and `compared_rows`, which are empty, for one downstream system.
 
         Args:
             mart: the same mart, maybe by another connection.
@@ -196,8 +196,6 @@ class Narrowing:
             RuntimeError: rows of the system are in no segment. That is a defect of memsync.
         """
         downstream = self._downstream[comparison.downstream_system]
-        mart.execute("DELETE FROM compared_rows")
-        mart.execute("DELETE FROM segments")
         with _registered(
             mart.connection,
             scope=self._scope,

@@ -30,11 +30,9 @@ END
 
 
 def take_subscribers(mart: Mart, comparison: Comparison) -> None:
-    """Fill `compared_rows` and `segments` with the subscribers of both sides."""
+    """Fill `compared_rows`, which is empty, and `segments` with the subscribers of both sides."""
     mart.store(read_query("parity/compared_subscribers"), Replace(), comparison.parameters)
-    mart.execute("DELETE FROM compared_rows")
     mart.execute(f"INSERT INTO compared_rows ({_COLUMNS}) SELECT {_COLUMNS} FROM compared_subscribers")  # noqa: S608
-    mart.execute("DELETE FROM compared_subscribers")
     mart.store(read_query("parity/segments"), Replace(), comparison.parameters)
 
 
