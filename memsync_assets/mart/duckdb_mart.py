@@ -162,13 +162,11 @@ class DuckDBMart:
         self._check_key(query)
         with self.transaction():
             self._make_room(query.table, storage, parameters or {})
-            names = _list(list(self.columns(_RESULT)))
             with _without_values():
-                run(f"INSERT INTO {_quoted(query.table)} ({names}) SELECT {names} FROM {_RESULT}")  # noqa: S608
-        count = int(run(f"SELECT COUNT(*) FROM {_RESULT}").fetchall()[0][0])  # noqa: S608
+                stored = run(f"INSERT INTO {_quoted(query.table)} BY NAME FROM {_RESULT}").fetchall()
         # After a failure it stays: a transaction around this takes it back, or the next store replaces it.
         run(f"DROP TABLE {_RESULT}")
-        return count
+        return int(stored[0][0])
 
     def columns(self, table: str) -> dict[str, str]:
         """See `engine.Mart.columns`."""

@@ -3,8 +3,8 @@
 For the embedded mart. Rows are dealt into buckets by a hash of their member, about two each, and a bucket is summed up
 as the sum of its rows' hashes, in one scan of each system. A bucket is looked at where the two sides' sums differ, or
 where the source has a member in several rows, since a repeated member is a finding even where both sides repeat it
-alike. Row ids are kept from the scan, in temporary files of 8 bytes a row; the rows of such buckets, on both sides,
-become `compared_rows`.
+alike. The place of each row is kept from the scan, in temporary files of 8 bytes a row; the rows of such buckets, on
+both sides, become `compared_rows`.
 Whether rows differ in one segment or all over costs the same, so nothing is gained by joining whole segments.
 
 Buckets that agree hold the same rows on both sides. So the segments of the source alone are counted; those of a
@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -33,6 +34,7 @@ import pyarrow as pa
 from memsync_assets.mart.duckdb_mart import DuckDBMart
 from memsync_assets.parity.reconciliations import Comparison
 
+Places = npt.NDArray[np.uint64]
 _ROWS_A_BUCKET = 2
 #: The sums of a system take 8 bytes a bucket: 32 MB at most.
 _MOST_BITS = 22
@@ -41,26 +43,23 @@ _BATCH_ROWS = 100_000
 _SOURCE = "source_members"
 _DOWNSTREAM = "(SELECT rowid, * FROM downstream_members WHERE downstream_system = $system)"
 _ACTIVE = "m.effective_date <= $as_of AND (m.termination_date > $as_of) IS NOT FALSE"
+#: One text is cheaper to find than two. So scans meet the rows of groups in scope, and of groups of the same id in
+#: other source systems; what is compared and counted is held against the scope itself.
+_NEAR_SCOPE = "m.group_id IN (SELECT group_id FROM scope)"
 _COLUMNS = "source_system, member_id, group_id, state_code, plan_code, effective_date, termination_date"
-#: Row ids take 4 bytes: the embedded mart is not for tables of 4 billion rows. The scope is joined by hash, which is
-#: cheaper than by two texts; rows that are compared are held against the scope itself.
 _SCAN = f"""
-SELECT member_hash, hash(member_hash, group_hash, rest) AS row_hash, row_id
+SELECT (member_hash & {{hash_mask}}::UBIGINT) | row_id AS place, hash(member_hash, rest) AS row_hash
 FROM (
     SELECT
         hash(m.source_system, m.member_id) AS member_hash,
-        hash(m.source_system, m.group_id) AS group_hash,
-        hash(m.state_code, m.plan_code, m.effective_date, m.termination_date) AS rest,
-        m.rowid::UINTEGER AS row_id
+        hash(m.group_id, m.state_code, m.plan_code, m.effective_date, m.termination_date) AS rest,
+        m.rowid::UBIGINT AS row_id
     FROM {{members}} AS m
-    WHERE {_ACTIVE}
+    WHERE {_NEAR_SCOPE} AND {_ACTIVE}
 )
-WHERE group_hash IN (SELECT group_hash FROM scope)
 """
 _SCOPE = """
-SELECT source_system, group_id, hash(source_system, group_id) AS group_hash
-FROM reconciliation_scope
-WHERE reconciliation = $reconciliation AND as_of = $as_of
+SELECT source_system, group_id FROM reconciliation_scope WHERE reconciliation = $reconciliation AND as_of = $as_of
 """
 _SOURCE_SEGMENTS = f"""
 FROM (
@@ -69,37 +68,24 @@ FROM (
     WHERE {_ACTIVE}
     GROUP BY ALL
 )
-SEMI JOIN scope USING (source_system, group_id)
+SEMI JOIN scope USING (group_id)
 """
-_SEGMENTS = """
-INSERT INTO segments (side, source_system, group_id, state_code, plan_code, row_count)
-SELECT 'source', source_system, group_id, state_code, plan_code, row_count FROM source_segments
-UNION ALL
-SELECT 'downstream', source_system, group_id, state_code, plan_code, SUM(row_count)
-FROM (
-    SELECT source_system, group_id, state_code, plan_code, row_count FROM source_segments
-    UNION ALL
-    SELECT source_system, group_id, state_code, {plan}, CASE side WHEN 'source' THEN -1 ELSE 1 END FROM compared_rows
-)
-GROUP BY source_system, group_id, state_code, plan_code
-HAVING SUM(row_count) > 0
+_SIZES = """
+SELECT
+    (SELECT COUNT(*) FROM source_members) AS source_rows,
+    GREATEST((SELECT MAX(rowid) FROM source_members), (SELECT MAX(rowid) FROM downstream_members)) AS last_id
 """
 #: Rows that any comparison looks at; to find rows by their ids is to read most of a table.
 _SOURCE_ROWS = f"""
-SELECT bucket, {_COLUMNS}
-FROM source_members AS m
-INNER JOIN wanted AS w ON m.rowid = w.row_id
-SEMI JOIN scope USING (source_system, group_id)
+SELECT w.bucket, {_COLUMNS} FROM source_members AS m INNER JOIN wanted AS w ON m.rowid = w.row_id
 """
 #: A bucket that differs also holds members that do not: all but those with one and the same row on both sides.
-_COMPARED_ROWS = f"""
-INSERT INTO compared_rows (side, {_COLUMNS})
+_DIFFERING_ROWS = f"""
 WITH looked_at AS (
-    SELECT 'source' AS side, {_COLUMNS} FROM source_rows WHERE bucket IN (SELECT bucket FROM looked_at_buckets)
+    SELECT 1 AS in_source, {_COLUMNS} FROM source_rows WHERE bucket IN (SELECT bucket FROM looked_at_buckets)
     UNION ALL
-    SELECT 'downstream' AS side, {_COLUMNS}
+    SELECT 0 AS in_source, {_COLUMNS}
     FROM downstream_members
-    SEMI JOIN scope USING (source_system, group_id)
     WHERE rowid IN (SELECT row_id FROM wanted_downstream)
 ),
 
@@ -107,56 +93,128 @@ hashed AS MATERIALIZED (
     SELECT *, hash(source_system, member_id) AS member_hash, hash({_COLUMNS}) AS row_hash FROM looked_at
 )
 
-SELECT side, {_COLUMNS}
+SELECT CASE in_source WHEN 1 THEN 'source' ELSE 'downstream' END AS side, {_COLUMNS}
 FROM hashed
 WHERE member_hash IN (
     SELECT member_hash
     FROM hashed
     GROUP BY member_hash
-    HAVING COUNT(*) <> 2 OR MIN(side) = MAX(side) OR MIN(row_hash) <> MAX(row_hash)
+    HAVING COUNT(*) <> 2 OR SUM(in_source) <> 1 OR MIN(row_hash) <> MAX(row_hash)
 )
+"""
+_DOWNSTREAM_SEGMENTS = """
+SELECT source_system, group_id, state_code, plan_code, SUM(row_count)::BIGINT AS row_count
+FROM (
+    SELECT source_system, group_id, state_code, plan_code, row_count FROM source_segments
+    UNION ALL
+    SELECT source_system, group_id, state_code, {plan}, CASE side WHEN 'source' THEN -1 ELSE 1 END FROM differing_rows
+)
+GROUP BY source_system, group_id, state_code, plan_code
+HAVING SUM(row_count) > 0
+"""
+_COMPARED_ROWS = f"""
+INSERT INTO compared_rows (side, {_COLUMNS})
+SELECT side, {_COLUMNS} FROM differing_rows SEMI JOIN scope USING (source_system, group_id)
+"""
+_SEGMENTS = """
+INSERT INTO segments (side, source_system, group_id, state_code, plan_code, row_count)
+SELECT side, source_system, group_id, state_code, plan_code, row_count
+FROM (
+    SELECT 'source' AS side, * FROM source_segments
+    UNION ALL
+    SELECT 'downstream' AS side, * FROM downstream_segments
+)
+SEMI JOIN scope USING (source_system, group_id)
 """
 
 
-class _Rows:
-    """The bucket and the row id of each row of a system; in a temporary file, since they are 8 bytes a row."""
+@dataclass(frozen=True)
+class _Layout:
+    """What a place is made of: 64 bits, the head of the member's hash, which begins with the bucket, then the row's id.
 
-    _DTYPE = np.dtype([("bucket", np.uint32), ("row_id", np.uint32)])
+    Attributes:
+        bucket_bits: there are 2 ** bucket_bits buckets.
+        id_bits: row ids are less than 2 ** id_bits.
+    """
 
-    def __init__(self) -> None:
-        self.count = 0
-        self._file = TemporaryFile()  # noqa: SIM115 - see close
+    bucket_bits: int
+    id_bits: int
 
-    def append(self, buckets: npt.NDArray[np.intp], row_ids: npt.NDArray[np.uint32]) -> None:
-        """Add rows in the order of a scan."""
-        rows = np.empty(len(row_ids), self._DTYPE)
-        rows["bucket"], rows["row_id"] = buckets, row_ids
-        self._file.write(rows.data)
-        self.count += len(rows)
+    @classmethod
+    def of(cls, source_rows: int, last_id: int | None) -> _Layout:
+        """For so many rows of the source, and for row ids up to the last."""
+        bucket_bits = math.ceil(math.log2(max(2, source_rows / _ROWS_A_BUCKET)))
+        return cls(min(_MOST_BITS, bucket_bits), (last_id or 0).bit_length())
+
+    @property
+    def hash_mask(self) -> int:
+        """Leaves the head of a member's hash."""
+        return (1 << 64) - (1 << self.id_bits)
+
+    def buckets(self, places: Places) -> npt.NDArray[np.intp]:
+        """The bucket of each place."""
+        # Numpy adds up fast where it need not convert the indices.
+        return (places >> np.uint64(64 - self.bucket_bits)).view(np.intp)
+
+    def rows(self, places: Places) -> pa.Table:
+        """The bucket and the row id of each place."""
+        row_ids = (places & np.uint64((1 << self.id_bits) - 1)).view(np.int64)
+        return pa.table({"bucket": self.buckets(places), "row_id": row_ids})
+
+
+class _Scanned:
+    """What a scan keeps of the rows it met: the sums of their buckets, and their places.
+
+    Places wait in a temporary file, since they are 8 bytes a row.
+    """
+
+    def __init__(self, layout: _Layout) -> None:
+        self.sums = np.zeros(1 << layout.bucket_bits, np.uint64)
+        self.row_count = 0
+        self._layout = layout
+        self._file = TemporaryFile(buffering=0)  # noqa: SIM115 - see close
+
+    def add(self, places: Places, row_hashes: npt.NDArray[np.uint64]) -> None:
+        """Take rows in."""
+        np.add.at(self.sums, self._layout.buckets(places), row_hashes)
+        self._file.write(places.data)
+        self.row_count += len(places)
+
+    def repeated(self) -> npt.NDArray[np.intp]:
+        """The buckets in which a member has several rows, or the hashes of two members begin alike."""
+        self._file.seek(0)
+        places = np.fromfile(self._file, np.uint64)
+        places.sort()
+        found = [np.empty(0, np.intp)]
+        for begin in range(0, len(places), _BATCH_ROWS):
+            batch = places[begin : begin + _BATCH_ROWS + 1]
+            members = batch >> np.uint64(self._layout.id_bits)
+            found.append(self._layout.buckets(batch[1:][members[1:] == members[:-1]]))
+        return np.concatenate(found)
 
     def within(self, looked_at: npt.NDArray[np.bool_]) -> pa.Table:
-        """The rows in buckets that are looked at."""
-        self._file.seek(0)
-        batches = [np.empty(0, self._DTYPE)]
-        while batch := self._file.read(_BATCH_ROWS * self._DTYPE.itemsize):
-            rows = np.frombuffer(batch, self._DTYPE)
-            batches.append(rows[looked_at.take(rows["bucket"])])
-        found = np.concatenate(batches)
-        return pa.table({name: np.ascontiguousarray(found[name]) for name in ("bucket", "row_id")})
+        """The rows whose bucket is looked at."""
+        batches = (places[looked_at.take(self._layout.buckets(places))] for places in self._batches())
+        return self._layout.rows(np.concatenate([np.empty(0, np.uint64), *batches]))
 
     def close(self) -> None:
         """The file is gone."""
         self._file.close()
 
+    def _batches(self) -> Iterator[Places]:
+        self._file.seek(0)
+        while batch := self._file.read(_BATCH_ROWS * np.uint64().itemsize):
+            yield np.frombuffer(batch, np.uint64)
+
 
 @dataclass(frozen=True)
 class _Downstream:
-    """What the scan of a downstream system found.
+    """What is looked at of a downstream system.
 
     Attributes:
-        buckets: are looked at.
-        rows: the downstream system's rows in them.
-        row_count: all its active rows in scope.
+        buckets: those that differ from the source's.
+        rows: its rows in them.
+        row_count: all its rows that were met.
     """
 
     buckets: npt.NDArray[np.bool_]
@@ -172,18 +230,25 @@ class Narrowing:
         self._as_of = as_of
         # Few reconciliations count by plan, and plans multiply the segments.
         self._plan = "plan_code" if self._counts_by_plan(reconciliation) else "NULL::VARCHAR"
-        self._scope = self._fetch(_SCOPE, {"reconciliation": reconciliation, "as_of": as_of})
-        with _registered(self._connection, scope=self._scope), closing(_Rows()) as rows:
-            self._segments = self._fetch(_SOURCE_SEGMENTS.format(plan=self._plan), {"as_of": as_of})
-            hashes = np.empty(sum(self._segments["row_count"].to_pylist()), np.uint64)
-            self._bits = min(_MOST_BITS, max(1, math.ceil(math.log2(max(2, len(hashes)) / _ROWS_A_BUCKET + 1))))
-            sums = self._scan(_SOURCE, {}, rows, hashes)
-            repeated = self._repeated(hashes)
-            del hashes
-            self._downstream = {system: self._look_at(system, sums, repeated) for system in downstream_systems}
-            looked_at = np.logical_or.reduce([one.buckets for one in self._downstream.values()])
-            with _registered(self._connection, wanted=rows.within(looked_at)):
-                self._source_rows = self._fetch(_SOURCE_ROWS)
+        self._scope = _fetch(self._connection, _SCOPE, {"reconciliation": reconciliation, "as_of": as_of})
+        (sizes,) = _fetch(self._connection, _SIZES).to_pylist()
+        self._layout = _Layout.of(**sizes)
+        # What numpy does goes on beside the next query.
+        with (
+            _registered(self._connection, scope=self._scope),
+            closing(self._scan(_SOURCE)) as source,
+            ThreadPoolExecutor(1) as beside,
+        ):
+            repeated = beside.submit(source.repeated)
+            self._segments = _fetch(self._connection, _SOURCE_SEGMENTS.format(plan=self._plan), {"as_of": as_of})
+            looked_at = {
+                system: beside.submit(_look_at, self._scan(_DOWNSTREAM, system=system), source.sums, repeated)
+                for system in downstream_systems
+            }
+            self._downstream = {system: found.result() for system, found in looked_at.items()}
+            wanted = source.within(np.logical_or.reduce([one.buckets for one in self._downstream.values()]))
+            with _registered(self._connection, wanted=wanted):
+                self._source_rows = _fetch(self._connection, _SOURCE_ROWS)
 
     def look(self, mart: DuckDBMart, comparison: Comparison) -> None:
         """Fill `segments` and `compared_rows`, which are empty, for one downstream system.
@@ -196,73 +261,50 @@ class Narrowing:
             RuntimeError: rows of the system are in no segment. That is a defect of memsync.
         """
         downstream = self._downstream[comparison.downstream_system]
+        connection = mart.connection
         with _registered(
-            mart.connection,
-            scope=self._scope,
-            source_segments=self._segments,
+            connection,
             source_rows=self._source_rows,
-            looked_at_buckets=pa.table({"bucket": np.flatnonzero(downstream.buckets).astype(np.uint32)}),
+            looked_at_buckets=pa.table({"bucket": np.flatnonzero(downstream.buckets)}),
             wanted_downstream=downstream.rows,
         ):
-            mart.connection.execute(_COMPARED_ROWS)
-            mart.connection.execute(_SEGMENTS.format(plan=self._plan))
-        counted = mart.fetch("SELECT SUM(row_count) AS row_count FROM segments WHERE side = 'downstream'")
-        if (counted["row_count"][0].as_py() or 0) != downstream.row_count:
-            raise RuntimeError(
-                f"{comparison.downstream_system}: {downstream.row_count} rows were met, and not as many are in"
-                " segments. Please report this, and use `memsync run --exact` meanwhile."
-            )
+            differing_rows = _fetch(connection, _DIFFERING_ROWS)
+        with _registered(connection, scope=self._scope, source_segments=self._segments, differing_rows=differing_rows):
+            segments = _fetch(connection, _DOWNSTREAM_SEGMENTS.format(plan=self._plan))
+            counted = sum(segments["row_count"].to_pylist())
+            if counted != downstream.row_count:
+                raise RuntimeError(
+                    f"{comparison.downstream_system}: {downstream.row_count} rows were met, and {counted} are in"
+                    " segments. Please report this, and use `memsync run --exact` meanwhile."
+                )
+            connection.execute(_COMPARED_ROWS)
+            with _registered(connection, downstream_segments=segments):
+                connection.execute(_SEGMENTS)
 
-    def _look_at(self, system: str, source_sums: npt.NDArray[np.uint64], repeated: npt.NDArray[np.intp]) -> _Downstream:
-        with closing(_Rows()) as rows:
-            looked_at = self._scan(_DOWNSTREAM, {"system": system}, rows) != source_sums
-            looked_at[repeated] = True
-            return _Downstream(looked_at, rows.within(looked_at), rows.count)
-
-    def _scan(
-        self,
-        members: str,
-        parameters: dict[str, object],
-        rows: _Rows,
-        hashes: npt.NDArray[np.uint64] | None = None,
-    ) -> npt.NDArray[np.uint64]:
-        """Sum up the buckets of a system.
-
-        Args:
-            members: its table.
-            parameters: of the table.
-            rows: are filled with its active rows in scope.
-            hashes: are filled with the hashes of these rows' members.
-
-        Returns:
-            The sum of the hashes of each bucket's rows, modulo 2^64.
-        """
-        sums = np.zeros(1 << self._bits, np.uint64)
-        batches = self._connection.sql(_SCAN.format(members=members), params={"as_of": self._as_of} | parameters)
-        for batch in batches.to_arrow_reader(_BATCH_ROWS):
-            member_hashes, row_hashes, row_ids = (column.to_numpy() for column in batch.columns)
-            buckets = self._bucket(member_hashes)
-            np.add.at(sums, buckets, row_hashes)
-            if hashes is not None:
-                hashes[rows.count : rows.count + len(row_ids)] = member_hashes
-            rows.append(buckets, row_ids)
-        return sums
-
-    def _repeated(self, hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.intp]:
-        """The buckets in which a member has several rows."""
-        hashes.sort()
-        return self._bucket(hashes[1:][hashes[1:] == hashes[:-1]])
-
-    def _bucket(self, member_hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.intp]:
-        # Numpy adds up fast where it need not convert the indices.
-        return (member_hashes >> np.uint64(64 - self._bits)).view(np.intp)
+    def _scan(self, members: str, **parameters: object) -> _Scanned:
+        query = _SCAN.format(members=members, hash_mask=self._layout.hash_mask)
+        rows = self._connection.sql(query, params={"as_of": self._as_of, **parameters})
+        scanned = _Scanned(self._layout)
+        for batch in rows.to_arrow_reader(_BATCH_ROWS):
+            scanned.add(*(column.to_numpy() for column in batch.columns))
+        return scanned
 
     def _counts_by_plan(self, reconciliation: str) -> bool:
         by_plan = "SELECT 1 FROM reconciliation_levels WHERE reconciliation = $reconciliation AND by_plan = 'Y'"
-        return len(self._fetch(by_plan, {"reconciliation": reconciliation})) > 0
+        return len(_fetch(self._connection, by_plan, {"reconciliation": reconciliation})) > 0
 
-    def _fetch(self, sql: str, parameters: dict[str, object] | None = None) -> pa.Table:
-        return self._connection.sql(sql, params=parameters).to_arrow_table()
+
+def _look_at(
+    downstream: _Scanned, source_sums: npt.NDArray[np.uint64], repeated: Future[npt.NDArray[np.intp]]
+) -> _Downstream:
+    with closing(downstream):
+        looked_at = downstream.sums != source_sums
+        looked_at[repeated.result()] = True
+        return _Downstream(looked_at, downstream.within(looked_at), downstream.row_count)
+
+
+def _fetch(connection: duckdb.DuckDBPyConnection, sql: str, parameters: dict[str, object] | None = None) -> pa.Table:
+    return connection.sql(sql, params=parameters).to_arrow_table()
 
 
 @contextmanager
