@@ -74,8 +74,8 @@ def compare_membership(
         compared_here = [one for one in planned if one.reconciliation == name]
         by_member = [one.downstream_system for one in compared_here if not one.counts_only]
         if isinstance(mart, DuckDBMart) and by_member and not (exact or subscribers):
-            narrowing = Narrowing(mart, name, compared, by_member)
-            done += _compare_side_by_side(mart, compared_here, groups, narrowing)
+            with closing(Narrowing(mart, name, compared, by_member)) as narrowing:
+                done += _compare_side_by_side(mart, compared_here, groups, narrowing)
         else:
             done += [_compare(mart, one, groups, None, subscribers) for one in compared_here]
     return done

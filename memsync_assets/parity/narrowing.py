@@ -18,13 +18,11 @@ overlooked is about 1e6 / 2^64 = 5e-14. `memsync run --exact` compares every row
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import date
-from tempfile import TemporaryFile
 
 import duckdb
 import numpy as np
@@ -32,14 +30,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from memsync_assets.mart.duckdb_mart import DuckDBMart
+from memsync_assets.parity.buckets import BATCH_ROWS, Hashes, Layout, Scanned
 from memsync_assets.parity.reconciliations import Comparison
 
-Places = npt.NDArray[np.uint64]
-_ROWS_A_BUCKET = 2
-#: The sums of a system take 8 bytes a bucket: 32 MB at most.
-_MOST_BITS = 22
-#: Few enough to stay in the processor's cache.
-_BATCH_ROWS = 100_000
 _SOURCE = "source_members"
 _DOWNSTREAM = "(SELECT rowid, * FROM downstream_members WHERE downstream_system = $system)"
 _ACTIVE = "m.effective_date <= $as_of AND (m.termination_date > $as_of) IS NOT FALSE"
@@ -75,22 +68,27 @@ SELECT
     (SELECT COUNT(*) FROM source_members) AS source_rows,
     GREATEST((SELECT MAX(rowid) FROM source_members), (SELECT MAX(rowid) FROM downstream_members)) AS last_id
 """
-#: Rows that any comparison looks at; to find rows by their ids is to read most of a table.
+#: Rows that any comparison looks at; to find rows by their ids is to read most of a table. They are in a database of
+#: their own, in memory and on disk where they are many, which every connection sees.
 _SOURCE_ROWS = f"""
+CREATE OR REPLACE TABLE looked_at.source_rows AS
 SELECT w.bucket, {_COLUMNS} FROM source_members AS m INNER JOIN wanted AS w ON m.rowid = w.row_id
 """
 #: A bucket that differs also holds members that do not: all but those with one and the same row on both sides.
-_DIFFERING_ROWS = f"""
-WITH looked_at AS (
-    SELECT 1 AS in_source, {_COLUMNS} FROM source_rows WHERE bucket IN (SELECT bucket FROM looked_at_buckets)
+_COMPARED_ROWS = f"""
+INSERT INTO compared_rows (side, {_COLUMNS})
+WITH rows AS (
+    SELECT 1 AS in_source, {_COLUMNS}
+    FROM looked_at.source_rows
+    WHERE bucket IN (SELECT bucket FROM wanted_buckets)
     UNION ALL
     SELECT 0 AS in_source, {_COLUMNS}
     FROM downstream_members
-    WHERE rowid IN (SELECT row_id FROM wanted_downstream)
+    WHERE rowid IN (SELECT row_id FROM wanted_rows)
 ),
 
 hashed AS MATERIALIZED (
-    SELECT *, hash(source_system, member_id) AS member_hash, hash({_COLUMNS}) AS row_hash FROM looked_at
+    SELECT *, hash(source_system, member_id) AS member_hash, hash({_COLUMNS}) AS row_hash FROM rows
 )
 
 SELECT CASE in_source WHEN 1 THEN 'source' ELSE 'downstream' END AS side, {_COLUMNS}
@@ -102,109 +100,23 @@ WHERE member_hash IN (
     HAVING COUNT(*) <> 2 OR SUM(in_source) <> 1 OR MIN(row_hash) <> MAX(row_hash)
 )
 """
-_DOWNSTREAM_SEGMENTS = """
-SELECT source_system, group_id, state_code, plan_code, SUM(row_count)::BIGINT AS row_count
+_SEGMENTS = """
+INSERT INTO segments (side, source_system, group_id, state_code, plan_code, row_count)
+SELECT 'source', source_system, group_id, state_code, plan_code, row_count FROM source_segments
+UNION ALL
+SELECT 'downstream', source_system, group_id, state_code, plan_code, SUM(row_count)
 FROM (
     SELECT source_system, group_id, state_code, plan_code, row_count FROM source_segments
     UNION ALL
-    SELECT source_system, group_id, state_code, {plan}, CASE side WHEN 'source' THEN -1 ELSE 1 END FROM differing_rows
+    SELECT source_system, group_id, state_code, {plan}, CASE side WHEN 'source' THEN -1 ELSE 1 END FROM compared_rows
 )
 GROUP BY source_system, group_id, state_code, plan_code
 HAVING SUM(row_count) > 0
 """
-_COMPARED_ROWS = f"""
-INSERT INTO compared_rows (side, {_COLUMNS})
-SELECT side, {_COLUMNS} FROM differing_rows SEMI JOIN scope USING (source_system, group_id)
+_LEAVE_SCOPE = """
+DELETE FROM {table} AS t
+WHERE NOT EXISTS (SELECT 1 FROM scope AS s WHERE s.source_system = t.source_system AND s.group_id = t.group_id)
 """
-_SEGMENTS = """
-INSERT INTO segments (side, source_system, group_id, state_code, plan_code, row_count)
-SELECT side, source_system, group_id, state_code, plan_code, row_count
-FROM (
-    SELECT 'source' AS side, * FROM source_segments
-    UNION ALL
-    SELECT 'downstream' AS side, * FROM downstream_segments
-)
-SEMI JOIN scope USING (source_system, group_id)
-"""
-
-
-@dataclass(frozen=True)
-class _Layout:
-    """What a place is made of: 64 bits, the head of the member's hash, which begins with the bucket, then the row's id.
-
-    Attributes:
-        bucket_bits: there are 2 ** bucket_bits buckets.
-        id_bits: row ids are less than 2 ** id_bits.
-    """
-
-    bucket_bits: int
-    id_bits: int
-
-    @classmethod
-    def of(cls, source_rows: int, last_id: int | None) -> _Layout:
-        """For so many rows of the source, and for row ids up to the last."""
-        bucket_bits = math.ceil(math.log2(max(2, source_rows / _ROWS_A_BUCKET)))
-        return cls(min(_MOST_BITS, bucket_bits), (last_id or 0).bit_length())
-
-    @property
-    def hash_mask(self) -> int:
-        """Leaves the head of a member's hash."""
-        return (1 << 64) - (1 << self.id_bits)
-
-    def buckets(self, places: Places) -> npt.NDArray[np.intp]:
-        """The bucket of each place."""
-        # Numpy adds up fast where it need not convert the indices.
-        return (places >> np.uint64(64 - self.bucket_bits)).view(np.intp)
-
-    def rows(self, places: Places) -> pa.Table:
-        """The bucket and the row id of each place."""
-        row_ids = (places & np.uint64((1 << self.id_bits) - 1)).view(np.int64)
-        return pa.table({"bucket": self.buckets(places), "row_id": row_ids})
-
-
-class _Scanned:
-    """What a scan keeps of the rows it met: the sums of their buckets, and their places.
-
-    Places wait in a temporary file, since they are 8 bytes a row.
-    """
-
-    def __init__(self, layout: _Layout) -> None:
-        self.sums = np.zeros(1 << layout.bucket_bits, np.uint64)
-        self.row_count = 0
-        self._layout = layout
-        self._file = TemporaryFile(buffering=0)  # noqa: SIM115 - see close
-
-    def add(self, places: Places, row_hashes: npt.NDArray[np.uint64]) -> None:
-        """Take rows in."""
-        np.add.at(self.sums, self._layout.buckets(places), row_hashes)
-        self._file.write(places.data)
-        self.row_count += len(places)
-
-    def repeated(self) -> npt.NDArray[np.intp]:
-        """The buckets in which a member has several rows, or the hashes of two members begin alike."""
-        self._file.seek(0)
-        places = np.fromfile(self._file, np.uint64)
-        places.sort()
-        found = [np.empty(0, np.intp)]
-        for begin in range(0, len(places), _BATCH_ROWS):
-            batch = places[begin : begin + _BATCH_ROWS + 1]
-            members = batch >> np.uint64(self._layout.id_bits)
-            found.append(self._layout.buckets(batch[1:][members[1:] == members[:-1]]))
-        return np.concatenate(found)
-
-    def within(self, looked_at: npt.NDArray[np.bool_]) -> pa.Table:
-        """The rows whose bucket is looked at."""
-        batches = (places[looked_at.take(self._layout.buckets(places))] for places in self._batches())
-        return self._layout.rows(np.concatenate([np.empty(0, np.uint64), *batches]))
-
-    def close(self) -> None:
-        """The file is gone."""
-        self._file.close()
-
-    def _batches(self) -> Iterator[Places]:
-        self._file.seek(0)
-        while batch := self._file.read(_BATCH_ROWS * np.uint64().itemsize):
-            yield np.frombuffer(batch, np.uint64)
 
 
 @dataclass(frozen=True)
@@ -232,7 +144,7 @@ class Narrowing:
         self._plan = "plan_code" if self._counts_by_plan(reconciliation) else "NULL::VARCHAR"
         self._scope = _fetch(self._connection, _SCOPE, {"reconciliation": reconciliation, "as_of": as_of})
         (sizes,) = _fetch(self._connection, _SIZES).to_pylist()
-        self._layout = _Layout.of(**sizes)
+        self._layout = Layout.of(**sizes)
         # What numpy does goes on beside the next query.
         with (
             _registered(self._connection, scope=self._scope),
@@ -248,7 +160,8 @@ class Narrowing:
             self._downstream = {system: found.result() for system, found in looked_at.items()}
             wanted = source.within(np.logical_or.reduce([one.buckets for one in self._downstream.values()]))
             with _registered(self._connection, wanted=wanted):
-                self._source_rows = _fetch(self._connection, _SOURCE_ROWS)
+                self._connection.execute("ATTACH IF NOT EXISTS ':memory:' AS looked_at")
+                self._connection.execute(_SOURCE_ROWS)
 
     def look(self, mart: DuckDBMart, comparison: Comparison) -> None:
         """Fill `segments` and `compared_rows`, which are empty, for one downstream system.
@@ -261,31 +174,38 @@ class Narrowing:
             RuntimeError: rows of the system are in no segment. That is a defect of memsync.
         """
         downstream = self._downstream[comparison.downstream_system]
-        connection = mart.connection
         with _registered(
-            connection,
-            source_rows=self._source_rows,
-            looked_at_buckets=pa.table({"bucket": np.flatnonzero(downstream.buckets)}),
-            wanted_downstream=downstream.rows,
+            mart.connection,
+            scope=self._scope,
+            source_segments=self._segments,
+            wanted_buckets=pa.table({"bucket": np.flatnonzero(downstream.buckets)}),
+            wanted_rows=downstream.rows,
         ):
-            differing_rows = _fetch(connection, _DIFFERING_ROWS)
-        with _registered(connection, scope=self._scope, source_segments=self._segments, differing_rows=differing_rows):
-            segments = _fetch(connection, _DOWNSTREAM_SEGMENTS.format(plan=self._plan))
-            counted = sum(segments["row_count"].to_pylist())
-            if counted != downstream.row_count:
-                raise RuntimeError(
-                    f"{comparison.downstream_system}: {downstream.row_count} rows were met, and {counted} are in"
-                    " segments. Please report this, and use `memsync run --exact` meanwhile."
-                )
-            connection.execute(_COMPARED_ROWS)
-            with _registered(connection, downstream_segments=segments):
-                connection.execute(_SEGMENTS)
+            mart.connection.execute(_COMPARED_ROWS)
+            mart.connection.execute(_SEGMENTS.format(plan=self._plan))
+            self._hold(mart, comparison.downstream_system)
+            for table in ("compared_rows", "segments"):
+                mart.connection.execute(_LEAVE_SCOPE.format(table=table))
 
-    def _scan(self, members: str, **parameters: object) -> _Scanned:
+    def close(self) -> None:
+        """What is looked at is forgotten."""
+        self._connection.execute("DROP TABLE looked_at.source_rows")
+
+    def _hold(self, mart: DuckDBMart, system: str) -> None:
+        """Hold the rows that are in segments against those that were met."""
+        (sums,) = mart.fetch("SELECT SUM(row_count) AS row_count FROM segments WHERE side = 'downstream'").to_pylist()
+        met, counted = self._downstream[system].row_count, sums["row_count"] or 0
+        if met != counted:
+            raise RuntimeError(
+                f"{system}: {met} rows were met, and {counted} are in segments. Please report this, and use"
+                " `memsync run --exact` meanwhile."
+            )
+
+    def _scan(self, members: str, **parameters: object) -> Scanned:
         query = _SCAN.format(members=members, hash_mask=self._layout.hash_mask)
         rows = self._connection.sql(query, params={"as_of": self._as_of, **parameters})
-        scanned = _Scanned(self._layout)
-        for batch in rows.to_arrow_reader(_BATCH_ROWS):
+        scanned = Scanned(self._layout)
+        for batch in rows.to_arrow_reader(BATCH_ROWS):
             scanned.add(*(column.to_numpy() for column in batch.columns))
         return scanned
 
@@ -294,9 +214,7 @@ class Narrowing:
         return len(_fetch(self._connection, by_plan, {"reconciliation": reconciliation})) > 0
 
 
-def _look_at(
-    downstream: _Scanned, source_sums: npt.NDArray[np.uint64], repeated: Future[npt.NDArray[np.intp]]
-) -> _Downstream:
+def _look_at(downstream: Scanned, source_sums: Hashes, repeated: Future[npt.NDArray[np.intp]]) -> _Downstream:
     with closing(downstream):
         looked_at = downstream.sums != source_sums
         looked_at[repeated.result()] = True

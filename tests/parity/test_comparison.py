@@ -169,10 +169,10 @@ def test_rows_that_no_segment_holds_are_a_defect_that_is_told(mart: Mart) -> Non
     compare_membership(mart, settings(there), AS_OF)
     assert isinstance(mart, DuckDBMart)
     (comparison,) = planned_comparisons(mart, settings(there), AS_OF)
-    narrowing = Narrowing(mart, comparison.reconciliation, AS_OF, [comparison.downstream_system])
-    mart.execute("DELETE FROM downstream_members")
-    with pytest.raises(RuntimeError, match="2 rows were met"):
-        narrowing.look(mart, comparison)
+    with closing(Narrowing(mart, comparison.reconciliation, AS_OF, [comparison.downstream_system])) as narrowing:
+        mart.execute("DELETE FROM downstream_members")
+        with pytest.raises(RuntimeError, match="2 rows were met"):
+            narrowing.look(mart, comparison)
 
 
 def test_what_a_comparison_works_with_is_not_written_to_the_mart(tmp_path: Path) -> None:
