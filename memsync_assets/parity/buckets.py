@@ -68,7 +68,7 @@ class Scanned:
         self.sums: Hashes = np.zeros(1 << layout.bucket_bits, np.uint64)
         self.row_count = 0
         self._layout = layout
-        self._file = TemporaryFile(buffering=0)  # noqa: SIM115 - see close
+        self._file = TemporaryFile()  # noqa: SIM115 - see close
 
     def add(self, places: Places, row_hashes: Hashes) -> None:
         """Take rows in."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -160,6 +161,16 @@ def test_only_rows_of_buckets_that_differ_are_compared(mart: Mart) -> None:
     (everything,) = compare_membership(mart, settings(there), AS_OF, exact=True)
     assert everything.compared_rows == 8000
     assert (looked.findings, looked.cells) == (everything.findings, everything.cells) == (2, 3)
+
+
+def test_a_group_of_the_same_id_in_another_source_system_stays_out_of_scope(mart: Mart) -> None:
+    """Scans look for ids of groups only: what they meet beside the scope differs here, and counts nowhere."""
+    beside = [replace(row(str(n)), source_system="b") for n in range(3)]
+    there = world([row("1"), row("2"), *beside], [row("1"), *beside[1:], replace(beside[1], plan_code="Q")])
+    for exact in (False, True):
+        discrepancies, counts = compared(mart, there, exact=exact)
+        assert [(d["source_system"], d["member_id"], d["kind"]) for d in discrepancies] == [("a", "2", "missing")]
+        assert {(c["source_system"], c["source_count"], c["downstream_count"]) for c in counts} == {("a", 2, 1)}
 
 
 def test_rows_that_no_segment_holds_are_a_defect_that_is_told(mart: Mart) -> None:
