@@ -5,6 +5,8 @@ from dataclasses import asdict
 from typing import Any
 
 import dagster as dg
+import pandas as pd
+from dagster_pandas import PandasColumn, create_dagster_pandas_dataframe_type
 
 from memsync_assets.mart.asset_metadata import table_metadata, table_results, table_spec
 from memsync_assets.mart.connect import open_mart
@@ -15,11 +17,22 @@ from memsync_assets.parity.report.answers import causes
 from memsync_assets.parity.report.charts import as_markdown
 from memsync_assets.parity.report.page import trend_chart
 from memsync_assets.parity.report.writing import Report, write_reports
+from memsync_assets.parity.summary import COLUMNS, parity_summary_frame
+from memsync_assets.parity.verdicts import read_verdicts
 from memsync_assets.settings import Project
 
 _GROUP = "parity"
 _COMPARED = ("reconciliation_scope", "membership_counts", "discrepancies")
 _MEMBERS = ["source_members", "downstream_members"]
+#: Kinds of columns only: a constraint on values would write the rows that break it into the event log.
+_PARITY_SUMMARY = create_dagster_pandas_dataframe_type(
+    "ParitySummary",
+    "One row for each reconciliation, downstream system and level: counts of cells and of members.",
+    columns=[
+        PandasColumn.integer_column(name) if kind is int else PandasColumn.string_column(name)
+        for name, kind in COLUMNS.items()
+    ],
+)
 
 
 @dg.multi_asset(
@@ -86,6 +99,21 @@ def membership_drift(project: dg.ResourceParam[Project]) -> dg.MaterializeResult
 
 
 @dg.asset(
+    deps=["membership_counts"],
+    group_name=_GROUP,
+    kinds={"pandas"},
+    dagster_type=_PARITY_SUMMARY,
+    description="How each downstream system stands at each level, as a data frame: for notebooks and further assets.",
+)
+def parity_summary(project: dg.ResourceParam[Project]) -> dg.MaterializeResult[pd.DataFrame]:
+    """Sum the counts up by reconciliation, downstream system and level."""
+    with open_mart(project) as mart:
+        summary = parity_summary_frame(read_verdicts(mart, project.as_of))
+    rows = [{str(name): value for name, value in row.items()} for row in summary.to_dict("records")]
+    return dg.MaterializeResult(value=summary, metadata={"dagster/row_count": len(summary), "summary": _table(rows)})
+
+
+@dg.asset(
     deps=["membership_counts", "discrepancies", "discrepancy_ledger", "membership_drift"],
     group_name=_GROUP,
     kinds={"excel", "html"},
@@ -141,4 +169,4 @@ def _table(rows: list[dict[str, Any]]) -> Any:
     return dg.MetadataValue.table([dg.TableRecord(row) for row in rows], dg.TableSchema(columns))
 
 
-ASSETS = (membership_comparison, discrepancy_ledger, membership_drift, ihm_discrepancy_report)
+ASSETS = (membership_comparison, discrepancy_ledger, membership_drift, parity_summary, ihm_discrepancy_report)

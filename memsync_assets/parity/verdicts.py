@@ -65,6 +65,13 @@ class Verdict:
         """Whether a cell is beyond tolerance, net or gross: differences that cancel out hide nothing."""
         return self.beyond_tolerance + self.findings_beyond_tolerance > 0
 
+    @property
+    def status(self) -> str:
+        """The worst status of its cells, net or gross: `match`, `within_tolerance` or `beyond_tolerance`."""
+        if self.is_beyond:
+            return "beyond_tolerance"
+        return "within_tolerance" if self.within_tolerance + self.findings else "match"
+
 
 def read_verdicts(mart: Mart, as_of: date | None = None) -> list[Verdict]:
     """The verdict on every level of every comparison of an as-of date; None: the latest of the loads."""
