@@ -18,9 +18,7 @@ from memsync_assets.parity.comparison import compare_membership
 from memsync_assets.parity.narrowing import Narrowing
 from memsync_assets.parity.reconciliations import planned_comparisons
 from tests.parity.oracle import Row, World
-from tests.parity.worlds import AS_OF, CUTOFF, settings, worlds, write
-
-EARLY = date(2025, 1, 1)
+from tests.parity.worlds import AS_OF, CUTOFF, EARLY, row, settings, worlds, write
 
 
 def compared(mart: Mart, world: World, *, exact: bool = False) -> tuple[list[dict[str, object]], ...]:
@@ -76,10 +74,6 @@ def places(groups: object, states: object) -> list[tuple[str, str]]:
     listed = [str(groups).split(";"), str(states).split(";")]
     length = max(map(len, listed))
     return list(zip(*(values * length if len(values) == 1 else values for values in listed), strict=True))
-
-
-def row(member: str = "1", group: str = "G1", state: str = "CA", plan: str | None = "P", **more: object) -> Row:
-    return Row("a", member, group, state, plan, **{"effective_date": EARLY, "termination_date": None, **more})
 
 
 def world(source: list[Row], downstream: list[Row]) -> World:

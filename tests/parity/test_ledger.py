@@ -13,14 +13,9 @@ from memsync_assets.mart.schema import migrate
 from memsync_assets.parity.comparison import compare_membership
 from memsync_assets.parity.ledger import LedgerMove, bring_ledger_up_to
 from tests.parity.oracle import Row, World
-from tests.parity.worlds import AS_OF, CUTOFF, settings, write
+from tests.parity.worlds import AS_OF, CUTOFF, row, settings, write
 
 Day = Callable[..., LedgerMove]
-
-
-def row(member: str = "1", group: str = "G1", **more: object) -> Row:
-    values = {"effective_date": date(2025, 1, 1), "termination_date": None, **more}
-    return Row("a", member, group, "CA", "P", **values)
 
 
 @pytest.fixture

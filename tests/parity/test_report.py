@@ -30,16 +30,11 @@ from memsync_assets.parity.report.writing import Report, write_reports
 from memsync_assets.settings import Home, Project
 from tests.parity.oracle import Row, World
 from tests.parity.test_subscribers import readme_block
-from tests.parity.worlds import AS_OF, settings, write
+from tests.parity.worlds import AS_OF, row, settings, write
 
 #: openpyxl reads no sparklines and no data bars of Excel 2010.
 pytestmark = pytest.mark.filterwarnings("ignore:.*xtension is not supported:UserWarning")
 HOSTILE = "=cmd|' /C calc'!A0"
-
-
-def row(member: str, **more: object) -> Row:
-    values = {"group": "G1", "plan": "P", "termination_date": None, **more}
-    return Row("a", member, values["group"], "CA", values["plan"], date(2025, 1, 1), values["termination_date"])
 
 
 def world(source: list[Row], downstream: list[Row], as_of: date) -> World:

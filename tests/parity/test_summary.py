@@ -12,8 +12,8 @@ from memsync_assets.parity.assets import parity_summary
 from memsync_assets.parity.comparison import compare_membership
 from memsync_assets.parity.summary import COLUMNS, parity_summary_frame
 from memsync_assets.settings import Home, Project
-from tests.parity.test_comparison import row, world
-from tests.parity.worlds import AS_OF, settings, write
+from tests.parity.test_comparison import world
+from tests.parity.worlds import AS_OF, row, settings, write
 
 
 def test_a_further_asset_is_given_the_frame_and_no_member(tmp_path: Path) -> None:

@@ -14,11 +14,17 @@ from memsync_assets.settings import Reconciliation, Scope, Settings
 from tests.parity.oracle import Row, World
 
 AS_OF = date(2026, 11, 20)
+EARLY = date(2025, 1, 1)
 CUTOFF = datetime(2026, 11, 19, 22, 0)
 X = "claims"
-_DATES = st.sampled_from([date(2025, 1, 1), date(2026, 11, 19), AS_OF, date(2026, 11, 21)])
+_DATES = st.sampled_from([EARLY, date(2026, 11, 19), AS_OF, date(2026, 11, 21)])
 _CHANGES = st.sampled_from([None, datetime(2026, 11, 19, 21, 59), CUTOFF, datetime(2026, 11, 19, 22, 0, 0, 1)])
 _GROUPS = [(system, group) for system in ("a", "b") for group in ("G1", "g1", "G2")]
+
+
+def row(member: str = "1", group: str = "G1", state: str = "CA", plan: str | None = "P", **more: object) -> Row:
+    """A row of source system a that is active on every date of the tests."""
+    return Row("a", member, group, state, plan, **{"effective_date": EARLY, "termination_date": None, **more})
 
 
 def rows(changes: st.SearchStrategy[datetime | None]) -> st.SearchStrategy[Row]:
