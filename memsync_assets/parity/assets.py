@@ -1,5 +1,6 @@
 """Parity in the graph: what is compared, what is found, what is followed until it is closed, what is reported."""
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
@@ -24,15 +25,23 @@ from memsync_assets.settings import Project
 _GROUP = "parity"
 _COMPARED = ("reconciliation_scope", "membership_counts", "discrepancies")
 _MEMBERS = ["source_members", "downstream_members"]
-#: Kinds of columns only: a constraint on values would write the rows that break it into the event log.
-_PARITY_SUMMARY = create_dagster_pandas_dataframe_type(
-    "ParitySummary",
-    "One row for each reconciliation, downstream system and level: counts of cells and of members.",
-    columns=[
+
+
+def _summary_type() -> dg.DagsterType:
+    # Kinds of columns only: a constraint on values would write the rows that break it into the event log.
+    columns = [
         PandasColumn.integer_column(name) if kind is int else PandasColumn.string_column(name)
         for name, kind in COLUMNS.items()
-    ],
-)
+    ]
+    description = "One row for each reconciliation, downstream system and level: counts of cells and of members."
+    kind: dg.DagsterType = create_dagster_pandas_dataframe_type("ParitySummary", description, columns=columns)
+    return kind
+
+
+with warnings.catch_warnings():
+    # dagster-pandas calls all of its types beta, at every start.
+    warnings.simplefilter("ignore", dg.BetaWarning)
+    _PARITY_SUMMARY = _summary_type()
 
 
 @dg.multi_asset(
