@@ -151,6 +151,10 @@ class Commonness:
         """How common one value is by itself. A change is not: it is what went wrong."""
         return 0.0 if CHANGE in value else self.chance(((name, value),), usual)
 
+    def members(self, standing: Pattern) -> int:
+        """How many members have all of these traits, which go together in one of the patterns."""
+        return self._together[standing]
+
     def _other(self, name: str, value: str, usual: Mapping[str, float]) -> float:
         if name == "changed_on":
             return self._changed.get(value, 0.0)
@@ -162,7 +166,7 @@ class Commonness:
         return kept * self._share(((name, system + after),)) / (1 - kept) if kept < 1 else 0.0
 
     def _share(self, values: Pattern) -> float:
-        return self._together[values] / self._members if self._members else 0.0
+        return self.members(values) / self._members if self._members else 0.0
 
 
 def _stands(name: str, value: str) -> bool:
@@ -177,7 +181,7 @@ def likely_causes(mart: Mart, settings: Settings, reconciliation: str, as_of: da
     if not by_place:
         return []
     segments = cache(reader.segments)
-    commonness, usual = Commonness(segments(""), reader.changes()), reader.usual_openings()
+    commonness, usual = Commonness(reader.segments(""), reader.changes()), reader.usual_openings()
     everything = sum(findings.total() for findings in by_place.values())
     causes = []
     for (system, kind), findings in by_place.items():
@@ -192,7 +196,7 @@ def likely_causes(mart: Mart, settings: Settings, reconciliation: str, as_of: da
                     share=count / everything,
                     owner=owner_of(block, kind),
                     counted=block.counted,
-                    population=_population(kind, pattern, segments),
+                    population=_population(kind, pattern, commonness, segments),
                     since=_since(explained) if pattern else None,
                 )
             )
@@ -256,13 +260,17 @@ def _split(findings: Counter[Traits], pattern: Pattern) -> tuple[Counter[Traits]
     return explained, rest
 
 
-def _population(kind: Kind, pattern: Pattern, segments: Callable[[str], Iterable[Segment]]) -> int | None:
+def _population(
+    kind: Kind, pattern: Pattern, commonness: Commonness, segments: Callable[[str], Iterable[Segment]]
+) -> int | None:
     """How many members the source has with a pattern, where those with findings are a part of them."""
-    wanted = {name: value.partition(CHANGE)[0] for name, value in pattern}
-    if not wanted or "first_seen" in wanted or kind in ("extra", "duplicate"):
+    named = {name: value.partition(CHANGE)[0] for name, value in pattern}
+    if not named or "first_seen" in named or kind in ("extra", "duplicate"):
         return None
-    of_day = segments(wanted.pop("changed_on", ""))
-    return sum(one.members for one in of_day if all(getattr(one, name) == value for name, value in wanted.items()))
+    day = named.pop("changed_on", None)
+    if day is None:
+        return commonness.members(tuple(named.items()))
+    return sum(one.members for one in segments(day) if all(getattr(one, n) == value for n, value in named.items()))
 
 
 def _since(explained: Mapping[Traits, int]) -> date | None:
