@@ -10,9 +10,9 @@ import usaddress
 from scourgify import normalize_address_record
 from scourgify.exceptions import AddressNormalizationError
 
-from memsync_assets.contacts.text import CAP, SEPARATOR, clean
+from memsync_assets.contacts.text import CAP, LONGEST, SEPARATOR, clean, cut
 
-VERSION = 2
+VERSION = 3
 
 # Publication 28, appendix B; `us` lacks the armed forces.
 _STATES = {s.abbr for s in us.states.STATES_AND_TERRITORIES} | {"DC", "AA", "AE", "AP"}
@@ -72,12 +72,12 @@ def parse_address(raw: str) -> Address:
         problem = _missing(line1, city, state, state_text, postal, zip_text)
     key = _KEY.sub("", f"{line1}{line2}") + (f"|{postal[:5]}" if postal else f"|{_KEY.sub('', city)}")
     return Address(
-        line1[:200] or None,
-        line2[:200] or None,
-        city[:100] or None,
+        cut(line1, LONGEST) or None,
+        cut(line2, LONGEST) or None,
+        cut(city, 100) or None,
         state,
         postal,
-        key[:300] if line1 else None,
+        cut(key, 300) if line1 else None,
         problem,
     )
 

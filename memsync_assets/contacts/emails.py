@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from disposable_email_domains import blocklist
 from email_validator import EmailNotValidError, validate_email
 
-from memsync_assets.contacts.text import CAP, clean
+from memsync_assets.contacts.text import CAP, clean, cut
 
-VERSION = 1
+VERSION = 2
 
 _PLAIN = re.compile(r"([a-z0-9]+(?:[._+-][a-z0-9]+)*)@((?:[a-z0-9]+(?:-[a-z0-9]+)*\.)+[a-z]{2,})", re.IGNORECASE)
 _WORD_BREAKS = re.compile(r"[._+\-]+|\d+")
@@ -110,7 +110,8 @@ def _judge(local: str, domain: str) -> Email:
     *labels, tld = domain.split(".")
     words = [word for word in _WORD_BREAKS.split(local) if word]
     if len(local) > 64 or len(local) + len(domain) + 1 > 254 or any(len(x) > 63 for x in (*labels, tld)):
-        return email("invalid", "too_long")
+        # It stays visible; its parts have no room in their columns.
+        return Email(cut(f"{local}@{domain}", 320), None, None, None, "invalid", "too_long")
     if domain in _RESERVED_DOMAINS or tld in _RESERVED_TLDS:
         return email("placeholder", "reserved_domain")
     if not words or "".join(words) in _PLACEHOLDER_WORDS or words[0] in {"none", "noemail", "test"}:

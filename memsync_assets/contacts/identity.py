@@ -18,6 +18,7 @@ from memsync_assets.contacts.clustering import Clusters, Link, cluster
 from memsync_assets.contacts.decisions import Decision
 from memsync_assets.contacts.person_numbers import Ints, Numbering, number_persons
 from memsync_assets.contacts.scoring import score_pairs
+from memsync_assets.contacts.text import cut
 from memsync_assets.contacts.values import compare_names
 from memsync_assets.mart.engine import Mart, Replace
 from memsync_assets.mart.queries import read_query
@@ -207,8 +208,9 @@ def _cluster(
     """People's decisions before the rules. A decision on a contact that is not there now waits for it."""
     places = contacts.places_of(key for item in decisions for key in (item.left, item.right))
     known = [d for d in decisions if d.left in places and d.right in places]
+    # The names of people who decide are free text, and a reason has room for so much.
     decided = [
-        Link(places[d.left], places[d.right], 0, "always_link", f"decided by {d.decided_by or 'a person'}")
+        Link(places[d.left], places[d.right], 0, "always_link", cut(f"decided by {d.decided_by or 'a person'}", 400))
         for d in known
         if d.verdict == "always_link"
     ]

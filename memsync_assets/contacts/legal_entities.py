@@ -140,7 +140,9 @@ def _read_units(mart: Mart) -> dict[UnitKey, Unit]:
         "SELECT u.source_system, u.org_unit_id, u.parent_org_unit_id, u.org_unit_name, u.tax_id FROM org_units AS u"
     ).to_pylist()
     return {
-        (r["source_system"], r["org_unit_id"]): Unit(r["parent_org_unit_id"] or None, r["org_unit_name"], r["tax_id"])
+        (r["source_system"], r["org_unit_id"]): Unit(
+            r["parent_org_unit_id"] or None, r["org_unit_name"].strip(), r["tax_id"]
+        )
         for r in rows
     }
 

@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from nameparser import HumanName
 from nameparser.config import CONSTANTS
 
-from memsync_assets.contacts.text import CAP, SEPARATOR, clean, letters_key
+from memsync_assets.contacts.text import CAP, SEPARATOR, clean, is_too_long, letters_key
 
-VERSION = 2
+VERSION = 3
 
-#: Longer names are not parsed: nameparser takes seconds for thousands of words.
-_LONGEST = 200
 _PLAIN_WORD = re.compile(r"[A-Z][a-z]+|[A-Z]{2,}|[a-z]{2,}")
 _WORDS = re.compile(r"[^\W\d_]+(?:['’.-][^\W\d_]+)*")
 _SUFFIXES = {"jr": "Jr", "junior": "Jr", "sr": "Sr", "senior": "Sr", "ii": "II", "iii": "III", "iv": "IV", "v": "V"}
@@ -72,7 +70,8 @@ def parse_name(raw: str) -> Name:
 
     Never raises on text, however hostile.
     """
-    if len(raw) >= CAP or len(raw) > _LONGEST:
+    # Nameparser takes seconds for thousands of words.
+    if len(raw) >= CAP or is_too_long(raw):
         return _no_person("too_long")
     if SEPARATOR in raw:
         first, _, last = raw.partition(SEPARATOR)
@@ -167,19 +166,15 @@ def _split_suffix(name: str) -> tuple[str, str]:
 
 
 def _name(first: str, middle: str, last: str, suffix: str) -> Name:
-    last_key = letters_key(last)
+    first_key, middle_key, last_key = map(letters_key, (first, middle, last))
     if not last_key:
         return _no_person("no_name")
-    return Name(
-        _cased(first) or None,
-        _cased(middle) or None,
-        _cased(last),
-        _SUFFIXES.get(letters_key(suffix)) if suffix else None,
-        letters_key(first),
-        letters_key(middle),
-        last_key,
-        None,
-    )
+    first, middle, last = map(_cased, (first, middle, last))
+    # Compatible forms may be longer than what was written: one ligature becomes three letters.
+    if any(map(is_too_long, (first, middle, last, first_key, middle_key, last_key))):
+        return _no_person("too_long")
+    name_suffix = _SUFFIXES.get(letters_key(suffix)) if suffix else None
+    return Name(first or None, middle or None, last, name_suffix, first_key, middle_key, last_key, None)
 
 
 def _cased(text: str) -> str:

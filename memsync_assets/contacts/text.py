@@ -13,6 +13,9 @@ CAP = 400
 #: Joins the parts of a raw value that comes from several columns (ASCII unit separator).
 SEPARATOR = "\x1f"
 
+#: The longest name or line of an address that a table has room for, in UTF-16 units.
+LONGEST = 200
+
 _SPACES = re.compile(r"\s+")
 _NOT_LETTERS = re.compile(r"[^a-z]+")
 
@@ -27,6 +30,16 @@ def clean(raw: str) -> str:
     text = unicodedata.normalize("NFKC", raw)
     text = "".join(c if unicodedata.category(c)[0] != "C" else " " if c.isspace() else "" for c in text)
     return _SPACES.sub(" ", text).strip()
+
+
+def is_too_long(text: str, longest: int = LONGEST) -> bool:
+    """Whether a column of so many UTF-16 units, as SQL Server counts, has no room for a text."""
+    return len(text) > longest or len(text.encode("utf-16-le")) > 2 * longest
+
+
+def cut(text: str, longest: int) -> str:
+    """The beginning of a text that fits a column of so many UTF-16 units."""
+    return text.encode("utf-16-le")[: 2 * longest].decode("utf-16-le", errors="ignore")
 
 
 def letters_key(text: str) -> str:

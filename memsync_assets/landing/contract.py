@@ -27,6 +27,13 @@ class Column:
     kind: ColumnKind
     nullable: bool = False
 
+    @property
+    def longest(self) -> int | None:
+        """The UTF-16 units that a server's column has room for; None: any text. Ids and names are keys and labels."""
+        if self.kind == "id":
+            return 100
+        return 400 if self.kind == "text" and not self.nullable else None
+
 
 @dataclass(frozen=True)
 class TableContract:

@@ -198,11 +198,20 @@ def _checks(column: Column, raw_type: str, table: TableContract) -> list[Check]:
         found.append(Check("unknown_state", name, "is no state code of the US", f"{value} NOT IN ({known})"))
     if column.kind == "flag":
         found.append(Check("wrong_type", name, "must be Y or N", f"{value} NOT IN ('Y', 'N')"))
+    if column.longest and _is_text(raw_type):
+        found.append(_length_check(column, value))
     if not column.nullable:
         in_key = name in table.delta_key
         kind = "null_key" if in_key else "null_value"
         found.append(Check(kind, name, "must not be null", f"{value} IS NULL" + _unless_wrong(found)))
     return found
+
+
+def _length_check(column: Column, value: str) -> Check:
+    """Bytes are never fewer than UTF-16 units: few values are looked at twice."""
+    beyond = f"length({value}) + length(regexp_replace({value}, '[\\x{{0}}-\\x{{FFFF}}]', '', 'g')) > {column.longest}"
+    condition = f"strlen({value}) > {column.longest} AND {beyond}"
+    return Check("too_long", column.name, f"is longer than {column.longest} characters", condition)
 
 
 def _unless_wrong(found: list[Check]) -> str:

@@ -34,6 +34,13 @@ def _portable_type(node: exp.Expr) -> exp.Expr:
     return node
 
 
+def _for_duckdb(node: exp.Expr) -> exp.Expr:
+    """T-SQL's LTRIM and RTRIM take blanks away, DuckDB's every space that Unicode knows."""
+    if isinstance(node, exp.Trim) and node.expression is None:
+        node.set("expression", exp.Literal.string(" "))
+    return node
+
+
 def _for_postgres(node: exp.Expr) -> exp.Expr:
     """Text is ordered and compared by its bytes, as in every other engine, and folded by the rules of Unicode."""
     if isinstance(node, exp.Lower | exp.Upper):
@@ -70,7 +77,10 @@ def parse(text: str) -> tuple[exp.Expr, ...]:
 def _translated(text: str, dialect: Dialect) -> Iterator[exp.Expr]:
     for tree in parse(text):
         plain = tree.copy().transform(_portable_type)
-        yield plain.transform(_for_postgres) if dialect == "postgres" else _without_storage_clauses(plain)
+        if dialect == "postgres":
+            yield plain.transform(_for_postgres)
+        else:
+            yield _without_storage_clauses(plain.transform(_for_duckdb))
 
 
 @cache

@@ -16,7 +16,7 @@ SELECT
     LEFT(NULLIF(LTRIM(RTRIM(c.phone)), ''), 400) AS phone_raw,
     LEFT(NULLIF(LTRIM(RTRIM(c.mobile)), ''), 400) AS mobile_raw,
     CASE
-        WHEN CONCAT(c.address_line1, c.address_line2, c.city, c.state_code, c.postal_code) <> ''
+        WHEN LTRIM(CONCAT(c.address_line1, c.address_line2, c.city, c.state_code, c.postal_code)) <> ''
             THEN LEFT(CONCAT(
                 LTRIM(RTRIM(c.address_line1)), CHAR(31), LTRIM(RTRIM(c.address_line2)), CHAR(31),
                 LTRIM(RTRIM(c.city)), CHAR(31), LTRIM(RTRIM(c.state_code)), CHAR(31), LTRIM(RTRIM(c.postal_code))

@@ -7,7 +7,7 @@ SELECT
     g.group_id,
     LEFT(NULLIF(LTRIM(RTRIM(g.phone)), ''), 400) AS phone_raw,
     CASE
-        WHEN CONCAT(g.address_line1, g.address_line2, g.city, g.state_code, g.postal_code) <> ''
+        WHEN LTRIM(CONCAT(g.address_line1, g.address_line2, g.city, g.state_code, g.postal_code)) <> ''
             THEN LEFT(CONCAT(
                 LTRIM(RTRIM(g.address_line1)), CHAR(31), LTRIM(RTRIM(g.address_line2)), CHAR(31),
                 LTRIM(RTRIM(g.city)), CHAR(31), LTRIM(RTRIM(g.state_code)), CHAR(31), LTRIM(RTRIM(g.postal_code))

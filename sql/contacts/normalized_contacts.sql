@@ -66,7 +66,7 @@ SELECT
     n.middle_name,
     n.last_name,
     n.name_suffix,
-    LEFT(NULLIF(LTRIM(RTRIM(c.title)), ''), 128) AS title,
+    RTRIM(LEFT(NULLIF(LTRIM(RTRIM(c.title)), ''), 128)) AS title,
     e.email,
     CASE
         WHEN v.email_raw IS NULL THEN 'none'
@@ -77,7 +77,7 @@ SELECT
     p.phone,
     CASE
         WHEN p.phone IS NOT NULL
-            THEN LEFT(COALESCE(NULLIF(LTRIM(RTRIM(c.phone_ext)), ''), p.phone_ext), 20)
+            THEN RTRIM(LEFT(COALESCE(NULLIF(LTRIM(RTRIM(c.phone_ext)), ''), p.phone_ext), 20))
     END AS phone_ext,
     p.problem AS phone_problem,
     m.phone AS mobile,

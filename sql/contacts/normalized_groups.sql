@@ -5,7 +5,7 @@
 SELECT
     g.source_system,
     g.group_id,
-    g.group_name,
+    LTRIM(RTRIM(g.group_name)) AS group_name,
     p.phone,
     p.phone_ext,
     p.problem AS phone_problem,

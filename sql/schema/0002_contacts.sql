@@ -186,7 +186,7 @@ CREATE TABLE contact_evidence (
 -- The phone numbers of each contact; is_direct tells a person's number from an office line.
 CREATE TABLE contact_numbers (
     contact_number BIGINT NOT NULL,
-    phone NVARCHAR(20) COLLATE Latin1_General_BIN2 NOT NULL,
+    phone NVARCHAR(40) COLLATE Latin1_General_BIN2 NOT NULL,
     is_direct NVARCHAR(1) COLLATE Latin1_General_BIN2 NOT NULL,
     CONSTRAINT pk_contact_numbers PRIMARY KEY (contact_number, phone)
 );

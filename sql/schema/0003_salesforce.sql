@@ -121,7 +121,7 @@ CREATE TABLE sync_plan_state (
     organization_id NVARCHAR(18) COLLATE Latin1_General_BIN2,
     made_at DATETIME2(6) NOT NULL,
     state NVARCHAR(20) COLLATE Latin1_General_BIN2 NOT NULL,
-    held NVARCHAR(400) COLLATE Latin1_General_BIN2,
+    held NVARCHAR(MAX) COLLATE Latin1_General_BIN2,
     retries_failed NVARCHAR(1) COLLATE Latin1_General_BIN2 NOT NULL,
     CONSTRAINT pk_sync_plan_state PRIMARY KEY (plan_hash)
 );

@@ -41,6 +41,8 @@ def refuse(landing: Landing, load_id: str = "01") -> Refused:
         ([member("a"), member("b", group_id=None)], "null_value", 2, "group_id"),
         ([member("a"), member("b"), member(" a ")], "repeated_key", 1, "member_id, effective_date"),
         ([member("a\0b")], "control_character", 1, "member_id"),
+        ([member("a" * 100), member("b", plan_code="a" * 101)], "too_long", 2, "plan_code"),
+        ([member("\U00020000" * 50), member("\U00020000" * 51)], "too_long", 2, "member_id"),
     ],
 )
 def test_a_wrong_row_refuses_the_load_and_is_named(
