@@ -1,4 +1,4 @@
-"""Rows of an ODBC cursor as Arrow, batch by batch. Knows no table and no server."""
+"""Values over ODBC: rows of a cursor as Arrow, batch by batch, and parameters. Knows no table and no server."""
 
 from __future__ import annotations
 
@@ -43,6 +43,13 @@ def batches_of(cursor: pyodbc.Cursor, schema: pa.Schema) -> Iterator[pa.RecordBa
     while rows := cursor.fetchmany(BATCH_ROWS):
         columns = zip(zip(*rows, strict=True), kinds, schema, strict=True)
         yield pa.record_batch([_array(values, kind, field) for values, kind, field in columns], schema=schema)
+
+
+def bound(value: object) -> str:
+    """Every parameter is bound as text and CAST by the statement: no driver has a say in its type."""
+    if isinstance(value, datetime):
+        return value.isoformat(sep=" ", timespec="microseconds")
+    return value.isoformat() if isinstance(value, date) else str(value)
 
 
 def _array(values: tuple[Any, ...], kind: type, field: pa.Field) -> pa.Array:

@@ -33,10 +33,14 @@ _TURNED_AWAY = re.compile(
 )
 #: Classes whose messages name objects and permissions of the schema, and never a value of a row.
 _WITHOUT_VALUES = ("42", "28", "3D", "3F", "IM", "01", "08", "HYT")
-#: SQL Server says 42000 of very much; of these of its errors, no message quotes a value: syntax, objects, permissions.
+#: SQL Server says 42000 of very much; of these of its errors, no message quotes a value: syntax, names, types,
+#: collations, permissions, options of the session, transactions.
 _SQL_SERVERS_WITHOUT_VALUES = re.compile(
-    r"\((102|105|156|208|229|230|262|297|300|916|1088|2714|2760|4060|4104|15151)\)"
+    r"\((102|105|155|156|195|207|208|209|229|230|262|297|300|319|402|468|916|1033|1088|1934|2705|2714|2760|3902|3903"
+    r"|4060|4104|8117|8120|8155|8156|8180|8711|10738|15151)\)"
 )
+#: A text that is too long: SQL Server 2019 and later say for which column, and what the text was.
+_TOO_LONG = re.compile(r"in table '([^']+)', column '([^']+)'.*\(2628\)", re.DOTALL)
 _CONSTRAINT = re.compile(r"\b(?:pk|uq|fk|ck)_[a-z_]+", re.IGNORECASE)
 _SECRET = re.compile(r"(?i)(pwd|password)\s*=\s*(\{[^}]*\}|[^;]*)")
 _MEANING = {
@@ -74,6 +78,8 @@ def readable(error: pyodbc.Error) -> Known:
 def _told(state: str, message: str) -> str:
     if state.startswith(_WITHOUT_VALUES) and (state != "42000" or _SQL_SERVERS_WITHOUT_VALUES.search(message)):
         return _SECRET.sub(r"\1=…", " ".join(message.split()))[:400]
+    if too_long := _TOO_LONG.search(message):
+        return f"a text is too long for {too_long[1]}, column {too_long[2]}"
     meaning = next((text for start, text in _MEANING.items() if state.startswith(start)), "see the server's own log")
     constraint = _CONSTRAINT.search(message)
     return f"{meaning} ({constraint[0]})" if constraint else meaning

@@ -11,7 +11,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import date, datetime
 from typing import Protocol
 
 import pyarrow as pa
@@ -29,7 +28,7 @@ from memsync_assets.mart.engine import (
     Result,
     Storage,
 )
-from memsync_assets.mart.odbc_rows import batches_of, schema_of
+from memsync_assets.mart.odbc_rows import batches_of, bound, schema_of
 from memsync_assets.mart.queries import Query
 from memsync_assets.mart.server_errors import readable
 
@@ -240,7 +239,7 @@ class ServerMart:
         cursor = self._cursor()
         with self._guarded():
             for statement in positional(sql, kinds, self.dialect):
-                cursor.execute(statement.text, [_bound(values[name]) for name in statement.parameters])
+                cursor.execute(statement.text, [bound(values[name]) for name in statement.parameters])
         return cursor
 
     def _append(self, table: str, rows: pa.RecordBatchReader) -> int:
@@ -289,10 +288,3 @@ def _after_patience() -> Callable[[tenacity.RetryCallState], bool]:
         return failures[-1] - failures[0] >= _PATIENCE
 
     return stop
-
-
-def _bound(value: object) -> str:
-    """Every parameter is bound as text and CAST by the statement: no driver has a say in its type."""
-    if isinstance(value, datetime):
-        return value.isoformat(sep=" ", timespec="microseconds")
-    return value.isoformat() if isinstance(value, date) else str(value)

@@ -22,7 +22,8 @@ places AS (
         s.source_system,
         s.member_id,
         s.group_id,
-        s.state_code
+        s.state_code,
+        CONCAT(s.group_id, s.state_code) AS sort_key
     FROM cells AS s
     WHERE s.in_source = 1
     UNION
@@ -31,7 +32,8 @@ places AS (
         d.source_system,
         d.member_id,
         d.group_id,
-        d.state_code
+        d.state_code,
+        CONCAT(d.group_id, d.state_code) AS sort_key
     FROM cells AS d
     WHERE d.in_downstream = 1
 ),
@@ -65,16 +67,12 @@ located AS (
         CASE
             WHEN MIN(p.group_id) = MAX(p.group_id) THEN MIN(p.group_id)
             ELSE
-                STRING_AGG(CAST(p.group_id AS NVARCHAR(MAX)), ';') WITHIN GROUP (
-                    ORDER BY CONCAT(p.group_id, p.state_code) ASC
-                )
+                STRING_AGG(CAST(p.group_id AS NVARCHAR(MAX)), ';') WITHIN GROUP (ORDER BY p.sort_key ASC)
         END AS group_id,
         CASE
             WHEN MIN(p.state_code) = MAX(p.state_code) THEN MIN(p.state_code)
             ELSE
-                STRING_AGG(CAST(p.state_code AS NVARCHAR(MAX)), ';') WITHIN GROUP (
-                    ORDER BY CONCAT(p.group_id, p.state_code) ASC
-                )
+                STRING_AGG(CAST(p.state_code AS NVARCHAR(MAX)), ';') WITHIN GROUP (ORDER BY p.sort_key ASC)
         END AS state_code
     FROM places AS p
     INNER JOIN several AS v ON p.side = v.side AND p.source_system = v.source_system AND p.member_id = v.member_id

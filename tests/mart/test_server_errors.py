@@ -53,6 +53,13 @@ def test_a_server_that_does_not_answer_cannot_be_reached_and_did_not_go_away() -
         ),
         ("22018", "Conversion failed when converting the nvarchar value 'SECRET' to data type int. (245)", "not fit"),
         ("42000", "String or binary data would be truncated. Truncated value: 'SECRET'. (2628)", "server's own log"),
+        (
+            "42000",
+            "String or binary data would be truncated in table 'm.memsync.loads', column 'system'."
+            " Truncated value: 'SECRET'. (2628)",
+            "too long for m.memsync.loads, column system",
+        ),
+        ("42000", 'Cannot resolve the collation conflict between "A" and "B" in the equal to operation. (468)', "468"),
         ("22001", "String or binary data would be truncated. Truncated value: 'SECRET'. (2628)", "not fit"),
         ("42000", "The SELECT permission was denied on the object 'loads', schema 'memsync'. (229)", "permission"),
         ("42S02", "Invalid object name 'loads'. (208)", "Invalid object name 'loads'"),
