@@ -371,6 +371,7 @@ def dev(
     from memsync_assets.automation.instance import prepare_instance
 
     project = _project(home, config)
+    project.home.make()
     project.landing.mkdir(parents=True, exist_ok=True)
     prepare_instance(project.home)
     os.environ |= {
@@ -390,6 +391,8 @@ def dev(
         "-p",
         str(port),
     ]
+    # A shell that starts us in the background has SIGINT ignored, which Dagster would inherit and never end.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     with local_target(project), subprocess.Popen(dagster) as ui:
         # Ctrl-C reaches Dagster by itself, a SIGTERM does not. It stops its own processes, which takes a while.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -400,6 +403,8 @@ def dev(
 
 def main() -> None:
     """The entry point: a user's mistake is one line on standard error and exit code 2, never a traceback."""
+    # What memsync writes holds members' data, or may: it is its owner's alone.
+    os.umask(0o077)
     try:
         app()
     except MemsyncError as error:

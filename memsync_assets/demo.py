@@ -116,7 +116,7 @@ def print_demo(console: Console, project: Project, runs: list[DemoRun]) -> None:
         loads = f"{len(run.outcome.taken_in)} loads taken in, {len(run.outcome.refused)} refused"
         console.print(f"\n[bold]Loads of {run.as_of}[/bold]: {loads}")
         for step in run.outcome.failed_steps:
-            console.print(f"  [red]failed[/red] {escape(step)}: `memsync dev` shows why")
+            console.print(f"  [red]failed[/red] {escape(step)}", soft_wrap=True)
         print_table(console, "Sync plan", run.plan)
         print_table(console, "Salesforce sync results", run.results)
     console.print()

@@ -24,7 +24,7 @@ from memsync_assets.landing.systems import applied_systems, landed_systems
 from memsync_assets.landing.take_in import pending_loads
 from memsync_assets.mart.connect import open_mart
 from memsync_assets.parity.checks import check_keys
-from memsync_assets.settings import Project
+from memsync_assets.settings import MemsyncError, Project
 
 _RUN_CONFIG: dict[str, Any] = {"loggers": {"console": {"config": {}}}}
 
@@ -36,7 +36,7 @@ class GraphRun:
     Attributes:
         taken_in: loads that were applied, as `system/load_id`.
         refused: loads that were refused and moved to quarantine.
-        failed_steps: steps that failed for another reason than a refused load.
+        failed_steps: steps that failed for another reason than a refused load, and why.
         untold: why an alert did not get out on some channel; empty: all did, or there was none.
     """
 
@@ -112,7 +112,21 @@ def _take_in(job: dg.JobDefinition, instance: dg.DagsterInstance, load: FoundLoa
 
 
 def _failed_steps(events: Iterable[dg.DagsterEvent]) -> tuple[str, ...]:
-    return tuple(event.step_key or "" for event in events if event.is_step_failure)
+    return tuple(f"{event.step_key}: {_why(event)}" for event in events if event.is_step_failure)
+
+
+def _why(event: dg.DagsterEvent) -> str:
+    """The text of an error of ours, which quotes no member; of any other its class alone."""
+    error = event.step_failure_data.error
+    cause = (error.cause or error) if error else None
+    if cause is None:
+        return "stopped"
+    ours = cause.cls_name in {kind.__name__ for kind in _all_kinds(MemsyncError)}
+    return cause.message.strip().partition(": ")[2] if ours else f"{cause.cls_name}; `memsync dev` shows all of it"
+
+
+def _all_kinds(kind: type[Exception]) -> set[type[Exception]]:
+    return {kind}.union(*(_all_kinds(more) for more in kind.__subclasses__()))
 
 
 def _materializable(definitions: dg.Definitions) -> list[dg.AssetKey]:

@@ -74,6 +74,7 @@ class RunSummary:
     beyond_tolerance: bool
     reports: tuple[Path, ...]
     alerts: Path | None
+    quarantine: str
 
     @property
     def sync_failures(self) -> int:
@@ -109,6 +110,7 @@ def summarize(project: Project, outcome: GraphRun) -> RunSummary:
             results=mart.fetch(RESULTS),
             beyond_tolerance=any(verdict.is_beyond for verdict in read_verdicts(mart, as_of)),
             alerts=alerts_file(project),
+            quarantine=str(project.home.quarantine),
             reports=tuple(sorted(path for path in project.home.reports.glob("*") if path.is_file())),
         )
 
@@ -118,9 +120,12 @@ def print_summary(console: Console, summary: RunSummary) -> None:
     outcome = summary.outcome
     console.print(f"Loads taken in: {len(outcome.taken_in)}, refused: {len(outcome.refused)}")
     for name in outcome.refused:
-        console.print(f"  [red]refused[/red] {escape(name)}: see its reason.json in the home's quarantine")
+        console.print(
+            f"  [red]refused[/red] {escape(name)}: see its reason.json below {escape(summary.quarantine)}",
+            soft_wrap=True,
+        )
     for name in outcome.failed_steps:
-        console.print(f"  [red]failed[/red] {escape(name)}: `memsync dev` shows why")
+        console.print(f"  [red]failed[/red] {escape(name)}", soft_wrap=True)
     if outcome.untold:
         console.print(f"  [red]alerts[/red] {escape(outcome.untold)}; the next run tries again", soft_wrap=True)
     for title, rows in (

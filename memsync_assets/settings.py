@@ -217,8 +217,9 @@ class Home:
     root: Path
 
     def make(self) -> None:
-        """Create the folder where there is none, open to its owner only: it holds members' data."""
+        """Create the folder where there is none, and close it to all but its owner: it holds members' data."""
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.root.chmod(0o700)
 
     @property
     def mart(self) -> Path:

@@ -115,6 +115,49 @@ def test_a_refused_load_ends_with_4_and_the_rest_goes_on(landing: Landing, confi
     assert list(landing.project.home.quarantine.rglob("reason.json"))
 
 
+def test_the_first_load_of_a_system_that_cannot_be_read_is_refused_and_the_rest_goes_on(
+    landing: Landing, config: Path
+) -> None:
+    write_source(landing)
+    for system in ("newcomer", "my system"):
+        folder = landing.project.landing / system / "2026-11-20"
+        folder.mkdir(parents=True)
+        (folder / "manifest.json").write_text('{"con')
+    ended = run(landing, config)
+    assert ended.exit_code == 4, ended.output
+    assert "newcomer/2026-11-20" in ended.output
+    assert str(landing.project.home.quarantine) in ended.output
+    assert landing.rows("SELECT COUNT(*) FROM source_members") == [(3,)]
+    assert len(list(landing.project.home.quarantine.rglob("reason.json"))) == 2
+    assert run(landing, config).exit_code == 0
+
+
+def test_systems_whose_names_differ_in_signs_only_are_two(landing: Landing, config: Path) -> None:
+    for system in ("a-b", "a_b", "a.b"):
+        write_downstream(landing) if system == "a.b" else landing.write(system, "1", {"members": [member("1")]})
+        landing.write(f"to-{system}", "1", {"members": [{"source_system": "a_b", **member("1")}]})
+    assert run(landing, config).exit_code == 0
+    assert landing.rows("SELECT COUNT(DISTINCT source_system) FROM source_members") == [(2,)]
+    assert landing.rows("SELECT COUNT(DISTINCT downstream_system) FROM downstream_members") == [(4,)]
+
+
+def test_a_step_that_fails_says_why(landing: Landing, config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MEMSYNC_SALESFORCE_CLIENT_ID", raising=False)
+    config.write_text(f"{config.read_text()}salesforce: {{target: org, domain: acme.my}}\n")
+    write_source(landing)
+    ended = run(landing, config)
+    assert ended.exit_code == 1
+    assert "failed sync_plan: " in ended.output
+    assert "MEMSYNC_SALESFORCE_CLIENT_ID" in ended.output
+
+
+def test_a_home_that_was_there_is_closed_to_all_but_its_owner(landing: Landing, config: Path) -> None:
+    landing.project.home.root.mkdir(mode=0o755)
+    write_source(landing)
+    assert run(landing, config).exit_code == 0
+    assert landing.project.home.root.stat().st_mode & 0o777 == 0o700
+
+
 def test_wrong_use_is_refused_without_a_traceback(landing: Landing, config: Path, tmp_path: Path) -> None:
     with pytest.raises(MemsyncError, match="there is no such folder"):
         cli.run(tmp_path / "nowhere", home=tmp_path / "h", config=config)

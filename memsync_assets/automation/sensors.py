@@ -4,6 +4,7 @@ import dagster as dg
 
 from memsync_assets.landing.assets import load_key, loads_partitions, partition_key
 from memsync_assets.landing.discovery import FoundLoad, scan_all
+from memsync_assets.landing.manifest import MANIFEST
 from memsync_assets.settings import Project
 
 #: A tick has 60 s and a backlog may be long: what is left waits for the next tick.
@@ -55,7 +56,8 @@ def _request(context: dg.SensorEvaluationContext, load: FoundLoad) -> dg.RunRequ
     # A step that makes several tables runs whole, also where the load is upstream of one of them only.
     selection = dg.AssetSelection.assets(load_key(load.system)).downstream().required_multi_asset_neighbors()
     return dg.RunRequest(
-        run_key=f"{load.system}/{partition_key(load)}",
+        # A load that was refused may land again as it was: that is another run.
+        run_key=f"{load.system}/{partition_key(load)}/{(load.folder / MANIFEST).stat().st_mtime_ns}",
         partition_key=partition_key(load),
         asset_selection=sorted(selection.resolve(graph)),
         # The partition is new with this tick: Dagster takes the tag as it is, and would look the key up otherwise.

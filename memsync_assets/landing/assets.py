@@ -1,6 +1,5 @@
 """The loads of each system, and the tables they fill, as Dagster shows them."""
 
-import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -9,7 +8,7 @@ import dagster as dg
 
 from memsync_assets.landing.discovery import FoundLoad, scan
 from memsync_assets.landing.take_in import Applied, Refused, Unchanged, take_in
-from memsync_assets.mart.asset_metadata import table_results
+from memsync_assets.mart.asset_metadata import dagster_name, table_results
 from memsync_assets.mart.connect import open_mart
 from memsync_assets.settings import Project, Role, Settings, System
 
@@ -25,7 +24,7 @@ _ABOUT = {
 
 def load_key(system: str) -> dg.AssetKey:
     """The asset of a system's loads."""
-    return dg.AssetKey(["loads", system])
+    return dg.AssetKey(["loads", dagster_name(system)])
 
 
 def loads_partitions(system: str) -> dg.DynamicPartitionsDefinition:
@@ -43,7 +42,7 @@ def build_loads_asset(system: str, role: Role, settings: Settings) -> dg.AssetsD
     owner = settings.systems[system].owner if system in settings.systems else System(role=role).owner
 
     @dg.multi_asset(
-        name=f"loads_{re.sub(r'[^A-Za-z0-9_]', '_', system)}",
+        name=f"loads_{dagster_name(system)}",
         partitions_def=loads_partitions(system),
         specs=[
             dg.AssetSpec(
@@ -65,6 +64,8 @@ def build_loads_asset(system: str, role: Role, settings: Settings) -> dg.AssetsD
         with open_mart(project) as mart:
             outcome = take_in(project, mart, found, datetime.now(UTC))
         if isinstance(outcome, Refused):
+            # The same load may land again: the sensor then sees a new one.
+            context.instance.delete_dynamic_partition(loads_partitions(system).name or "", wanted)
             raise dg.Failure(
                 f"{found.name} is refused and in quarantine; its reason.json lists every finding.",
                 metadata={"findings": outcome.counts, "quarantined at": str(outcome.quarantined_at)},

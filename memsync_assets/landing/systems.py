@@ -11,8 +11,12 @@ from memsync_assets.settings import Project, Role
 
 
 def landed_systems(project: Project) -> dict[str, Role]:
-    """Every system by name, with its role. Reads manifests and file headers, never the mart."""
+    """Every system by name, with its role. Reads manifests and file headers, never the mart.
+
+    A system of which no manifest can be read is taken for a source: its loads are refused, and seen to be.
+    """
     systems: dict[str, Role] = {name: system.role for name, system in project.settings.systems.items()}
+    unread: dict[str, Role] = {}
     with connect() as connection:
         for load in scan_all(project.landing):
             if load.system in systems:
@@ -20,9 +24,10 @@ def landed_systems(project: Project) -> dict[str, Role]:
             try:
                 manifest = parse_manifest((load.folder / MANIFEST).read_bytes())
             except (ManifestError, OSError):
+                unread[load.system] = "source"
                 continue
             systems[load.system] = role_of(connection, load.folder, manifest)
-    return systems
+    return unread | systems
 
 
 def applied_systems(mart: Mart) -> dict[str, Role]:

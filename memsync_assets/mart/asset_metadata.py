@@ -5,6 +5,8 @@ The only module of the mart that knows Dagster; the assets of every domain use i
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -13,6 +15,12 @@ import dagster as dg
 from memsync_assets.mart.engine import Mart
 from memsync_assets.mart.lineage import column_lineage
 from memsync_assets.mart.queries import Query, all_queries
+
+
+def dagster_name(text: str) -> str:
+    """A text as a part of a name that Dagster allows; texts that differ have names that differ."""
+    plain = re.sub(r"[^A-Za-z0-9_]", "_", text)
+    return plain if plain == text else f"{plain}_{hashlib.sha256(text.encode()).hexdigest()[:6]}"
 
 
 def table_spec(group: str, table: str, deps: Sequence[str], description: str) -> dg.AssetSpec:

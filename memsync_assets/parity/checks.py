@@ -1,11 +1,11 @@
 """Checks on parity: counts agree in every downstream system; the findings add up to the variance."""
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
 import dagster as dg
 
+from memsync_assets.mart.asset_metadata import dagster_name
 from memsync_assets.mart.connect import open_mart
 from memsync_assets.parity.drift import alarms, feed_drift
 from memsync_assets.parity.verdicts import Verdict, read_verdicts
@@ -16,7 +16,7 @@ _ASSET = "membership_counts"
 
 def check_name(downstream_system: str, level: str) -> str:
     """The name of the check of one downstream system and level."""
-    return f"count_parity_{re.sub(r'[^A-Za-z0-9_]', '_', downstream_system)}_{level}"
+    return f"count_parity_{dagster_name(downstream_system)}_{level}"
 
 
 def check_keys(downstream_systems: Sequence[str], settings: Settings) -> list[dg.AssetCheckKey]:

@@ -66,7 +66,9 @@ SELECT
     n.middle_name,
     n.last_name,
     n.name_suffix,
-    RTRIM(LEFT(NULLIF(LTRIM(RTRIM(c.title)), ''), 128)) AS title,
+    RTRIM(LEFT(
+        NULLIF(LTRIM(RTRIM(REPLACE(REPLACE(REPLACE(c.title, CHAR(9), ' '), CHAR(10), ' '), CHAR(13), ' '))), ''), 128
+    )) AS title,
     e.email,
     CASE
         WHEN v.email_raw IS NULL THEN 'none'

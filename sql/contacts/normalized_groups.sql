@@ -5,7 +5,7 @@
 SELECT
     g.source_system,
     g.group_id,
-    LTRIM(RTRIM(g.group_name)) AS group_name,
+    LTRIM(RTRIM(REPLACE(REPLACE(REPLACE(g.group_name, CHAR(9), ' '), CHAR(10), ' '), CHAR(13), ' '))) AS group_name,
     p.phone,
     p.phone_ext,
     p.problem AS phone_problem,

@@ -20,7 +20,7 @@ FROM legal_entities AS e
 UNION ALL
 SELECT
     CONCAT('GR:', g.source_system, ':', g.group_id) AS membership_key,
-    LTRIM(RTRIM(g.group_name)) AS account_name,
+    n.group_name AS account_name,
     CASE WHEN l.legal_entity_id IS NOT NULL THEN CONCAT('LE:', l.legal_entity_id) END AS parent_key,
     CASE
         WHEN n.address_line2 IS NULL THEN n.address_line1

@@ -59,7 +59,7 @@ def watch(landing: Landing, instance: dg.DagsterInstance) -> Watch:
 
 def test_a_load_starts_one_run_once(watch: Watch) -> None:
     (request,) = watch.tick()
-    assert request.run_key == f"a/{request.partition_key}"
+    assert request.run_key.startswith(f"a/{request.partition_key}/")
     assert dg.AssetKey("salesforce_sync_results") in (request.asset_selection or [])
     assert dg.AssetKey("ihm_discrepancy_report") in (request.asset_selection or [])
     assert watch.tick() == []
@@ -103,6 +103,25 @@ def test_a_broken_load_is_refused_and_shown_and_the_next_goes_on(watch: Watch) -
     (failure,) = [event for event in refused.all_events if event.is_step_failure]
     assert "2026-11-21 is refused" in str(failure.step_failure_data.error)
     assert watch.landing.rows("SELECT COUNT(*) FROM source_members") == [(1,)]
+    assert watch.tick() == []
+
+
+def test_a_refused_load_that_lands_again_as_it_should_have_been_is_run_again(watch: Watch) -> None:
+    folder = watch.landing.write("a", "2026-11-21", {"members": [member("1"), member("2")]})
+    data = (folder / "members.csv").read_bytes()
+    (folder / "members.csv").write_bytes(data[:-9])
+    (folder / "manifest.json").touch()
+    _, broken = watch.tick()
+    assert not watch.run(broken).success
+    assert watch.tick() == []
+    folder.mkdir()
+    (folder / "members.csv").write_bytes(data)
+    watch.landing.write("a", "2026-11-21", {"members": [member("1"), member("2")]})
+    (again,) = watch.tick()
+    assert again.partition_key == broken.partition_key
+    assert again.run_key != broken.run_key
+    assert watch.run(again).success
+    assert watch.landing.rows("SELECT COUNT(*) FROM source_members") == [(2,)]
     assert watch.tick() == []
 
 

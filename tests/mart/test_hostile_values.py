@@ -29,7 +29,7 @@ _CONTACTS = [
     {"first_name": "\u00df" * 150, "last_name": "\u0390" * 150},
     {"full_name": "Bob Lee", "first_name": "Bob", "last_name": _WIDE_BLANK},
     {"full_name": "Deb Wide", "title": f"{_WIDE_BLANK}Head", "phone": f"{_WIDE_BLANK}312-555-2369", "city": " "},
-    {"full_name": "Eve Cut", "title": "x" * 127 + "  Head of it all"},
+    {"full_name": "Eve Cut", "title": "\t" + "x" * 127 + "  Head of it all"},
     {"full_name": "Fay Street", "address_line1": "1 " + "\u00df" * 190, "city": "\u00df" * 90, "state_code": "IL"},
 ]
 
@@ -41,7 +41,7 @@ def _taken_in(mart: Mart, landing: Landing) -> None:
         "west",
         "01",
         {
-            "groups": [{"group_id": "G1", "group_name": "Acme  ", "org_unit_id": "U1", "city": " "}],
+            "groups": [{"group_id": "G1", "group_name": "\tAcme \r\n", "org_unit_id": "U1", "city": " "}],
             "org_units": [{"org_unit_id": "U1", "org_unit_name": " Acme Holdings "}],
             "contacts": [{name: contact.get(name) for name in columns} for contact in contacts],
             "contact_roles": [{"contact_id": c["contact_id"], "group_id": "G1", "role_code": "HR"} for c in contacts],
