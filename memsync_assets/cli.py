@@ -89,6 +89,7 @@ def run(
     """
     # Dagster takes seconds to import; `memsync --help` need not wait for it.
     from memsync_assets.graph_run import run_graph
+    from memsync_assets.run_lock import only_run
     from memsync_assets.run_summary import print_summary, summarize
 
     if not landing.is_dir():
@@ -96,7 +97,7 @@ def run(
     project = replace(
         _project(home, config, landing), as_of=as_of.date() if as_of else None, plan_only=plan_only, exact=exact
     )
-    with local_target(project), console.status("starting") as status:
+    with only_run(project.home), local_target(project), console.status("starting") as status:
         outcome = run_graph(project, lambda step, state: status.update(f"{escape(step)}: {state}"))
     summary = summarize(project, outcome)
     print_summary(console, summary)
@@ -117,9 +118,10 @@ def demo(
     Example: `memsync demo --members 200000`
     """
     from memsync_assets.demo import print_demo, run_demo
+    from memsync_assets.run_lock import only_run
 
     project = _project(home, config)
-    with local_target(project), console.status("starting") as status:
+    with only_run(project.home), local_target(project), console.status("starting") as status:
         runs = run_demo(project, members, seed, lambda step, state: status.update(f"{escape(step)}: {state}"))
     print_demo(console, project, runs)
 
@@ -137,12 +139,13 @@ def plan(
     Example: `memsync plan --excel plan.xlsx`
     """
     from memsync_assets.mart.connect import open_mart
+    from memsync_assets.run_lock import only_run
     from memsync_assets.salesforce.client import connect
     from memsync_assets.salesforce.plan import make_plan
     from memsync_assets.salesforce.plan_report import print_plan, write_plan_workbook
 
     project = _project(home, config)
-    with local_target(project), open_mart(project) as mart:
+    with only_run(project.home), local_target(project), open_mart(project) as mart:
         with console.status("planning") as status:
             counts = make_plan(mart, project, connect(project), tell=status.update)
             if excel:
@@ -173,6 +176,7 @@ def apply(
     Examples: `memsync apply`, `memsync apply --approve 3f6c...`, `memsync apply --retry-failed`
     """
     from memsync_assets.mart.connect import open_mart
+    from memsync_assets.run_lock import only_run
     from memsync_assets.salesforce.apply import apply_plan
     from memsync_assets.salesforce.client import connect
     from memsync_assets.salesforce.gate import refuse_after_loss
@@ -180,7 +184,7 @@ def apply(
     from memsync_assets.salesforce.plan_report import ask_for_approval, print_plan, print_results
 
     project = _project(home, config)
-    with local_target(project), open_mart(project) as mart:
+    with only_run(project.home), local_target(project), open_mart(project) as mart:
         refuse_after_loss(mart)
         org = connect(project)
         if org is None:
@@ -214,6 +218,7 @@ def merge(
     Examples: `memsync merge`, `memsync merge --approve MERGE_ID`, `memsync merge --undo MERGE_ID`
     """
     from memsync_assets.mart.connect import open_mart
+    from memsync_assets.run_lock import only_run
     from memsync_assets.salesforce.client import connect
     from memsync_assets.salesforce.gate import refuse_after_loss
     from memsync_assets.salesforce.merge import find_merges, merge_duplicates, undo_merge
@@ -221,7 +226,12 @@ def merge(
     from memsync_assets.salesforce.plan_report import print_merges
 
     project = _project(home, config)
-    with local_target(project), open_mart(project) as mart, console.status("looking at the org"):
+    with (
+        only_run(project.home),
+        local_target(project),
+        open_mart(project) as mart,
+        console.status("looking at the org"),
+    ):
         org = connect(project)
         if org is None:
             raise MemsyncError("salesforce.target is none: there is no org to merge in.")
@@ -402,11 +412,11 @@ def dev(
 
 
 def main() -> None:
-    """The entry point: a user's mistake is one line on standard error and exit code 2, never a traceback."""
+    """The entry point: a user's mistake is one line on standard error and an exit code, never a traceback."""
     # What memsync writes holds members' data, or may: it is its owner's alone.
     os.umask(0o077)
     try:
         app()
     except MemsyncError as error:
         errors.print(f"[red]memsync:[/red] {escape(str(error))}")
-        sys.exit(2)
+        sys.exit(error.exit_code)

@@ -34,6 +34,9 @@ ColumnName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")]
 class MemsyncError(Exception):
     """What a user can mend: the text says what is wrong, where, and what to do."""
 
+    #: Of the command that it ends: wrong use, unless a kind of error says otherwise.
+    exit_code = 2
+
 
 class Section(BaseModel):
     """A block of the configuration: frozen, and an unknown key is an error."""

@@ -24,9 +24,13 @@ Result = TypeVar("Result")
 class MartBusyError(MemsyncError):
     """Another memsync writes to the mart: there is one writer at a time."""
 
+    exit_code = 1
+
 
 class MartInterruptedError(MemsyncError):
     """The server went away, or gave this transaction up for another's sake. Nothing of it was stored."""
+
+    exit_code = 1
 
 
 class CommitUnknownError(MemsyncError):
