@@ -12,7 +12,6 @@ import yaml
 
 from memsync_assets.settings import PROJECT, Home
 
-
 _STORAGES = ("history/runs.db", "history/runs/index.db", "schedules/schedules.db")
 
 
