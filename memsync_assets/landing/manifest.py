@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from memsync_assets.landing import iso
 
 MANIFEST = "manifest.json"
 #: A manifest lists files; one beyond this is not one.
 MAX_BYTES = 8 * 2**20
 ENDINGS = (".parquet", ".csv", ".csv.gz")
+
+
+_Day = TypeVar("_Day", bound=date)
 
 
 class ManifestError(Exception):
@@ -23,6 +29,24 @@ def _plain_file_name(name: str) -> str:
     if not name.endswith(ENDINGS):
         raise ValueError(f"must end in one of {', '.join(ENDINGS)}")
     return name
+
+
+def _in_iso_form(form: str, expected: str) -> BeforeValidator:
+    """Text of this form: pydantic would take numbers, and digits, as seconds since 1970."""
+
+    def check(value: object) -> object:
+        if not isinstance(value, str) or not re.fullmatch(form, value):
+            raise ValueError(f"must be {expected}")
+        return value
+
+    return BeforeValidator(check)
+
+
+def _near(day: _Day) -> _Day:
+    """Years that later steps can reckon with, by business days and time zones."""
+    if not 1900 <= day.year <= 2200:
+        raise ValueError("must be within the years 1900 to 2200")
+    return day
 
 
 def _utc(moment: datetime) -> datetime:
@@ -54,8 +78,16 @@ class Manifest(_Part):
     system: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)]
     load_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:+-]*$", max_length=100)]
     kind: Literal["full", "delta"]
-    as_of: date
-    cutoff_at: Annotated[datetime, AfterValidator(_utc)] | None = None
+    as_of: Annotated[date, _in_iso_form(iso.DATE, "a date like 2026-11-20"), AfterValidator(_near)]
+    cutoff_at: (
+        Annotated[
+            datetime,
+            _in_iso_form(iso.MOMENT, "a moment like 2026-11-20T05:30:00Z"),
+            AfterValidator(_near),
+            AfterValidator(_utc),
+        ]
+        | None
+    ) = None
     tables: dict[str, TableFiles]
 
 

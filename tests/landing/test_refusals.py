@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -142,11 +142,41 @@ def test_a_wrong_checksum_a_wrong_count_and_a_missing_file(landing: Landing) -> 
         {"tables": {"members": {"files": [{"name": "members.exe", "rows": 1, "sha256": "0" * 64}]}}},
         {"tables": {"members": {"files": [{"name": "members.csv", "rows": 1, "sha256": "0" * 64}] * 2}}},
         {"tables": None},
+        {"as_of": 20261120},
+        {"as_of": "20261120"},
+        {"as_of": "1795046400"},
+        {"as_of": "2026-11-20T00:00:00"},
+        {"as_of": "1899-12-31"},
+        {"as_of": "2201-01-01"},
+        {"cutoff_at": 0},
+        {"cutoff_at": 1795046400},
+        {"cutoff_at": "20261120053000"},
+        {"cutoff_at": "2026-11-20"},
+        {"cutoff_at": "2026-11-20T05:30:00+99:00"},
+        {"cutoff_at": "2026-11-20T05:30:00 UTC"},
+        {"cutoff_at": "9999-12-31T23:59:59-14:00"},
+        {"cutoff_at": "0001-01-01T00:00:00+14:00"},
     ],
 )
 def test_a_bad_manifest_is_refused(landing: Landing, change: dict[str, object]) -> None:
     landing.write("west", "01", {"members": [member("a")]}, manifest=change)
     assert refuse(landing).counts == {"bad_manifest": 1}
+
+
+@pytest.mark.parametrize(
+    ("written", "cutoff_at"),
+    [
+        ("2026-11-20T05:30:00Z", datetime(2026, 11, 20, 5, 30)),
+        ("2026-11-20 05:30z", datetime(2026, 11, 20, 5, 30)),
+        ("2026-11-20T05:30:00.5+05:30", datetime(2026, 11, 20, 0, 0, 0, 500000)),
+        ("2026-11-20T05:30:00", datetime(2026, 11, 20, 5, 30)),
+        (None, None),
+    ],
+)
+def test_a_cutoff_is_a_moment_in_iso_form(landing: Landing, written: str | None, cutoff_at: datetime | None) -> None:
+    landing.write("west", "01", {"members": [member("a")]}, manifest={"cutoff_at": written})
+    assert isinstance(landing.take_in("west", "01"), Applied)
+    assert landing.rows("SELECT cutoff_at FROM loads") == [(cutoff_at,)]
 
 
 def test_a_manifest_that_is_no_json_is_refused(landing: Landing) -> None:
