@@ -15,12 +15,13 @@ from pathlib import Path
 
 import duckdb
 
+from memsync_assets.landing import iso
 from memsync_assets.landing.contract import STATE_CODES, Column, TableContract
 
 CHANGE = "change"
 _BLANKS = "' ' || chr(9) || chr(10) || chr(13) || chr(160)"
-_ZONE = r":\d{2}(\.\d+)?(Z|[+-]\d{2}(:?\d{2})?)$"
 _TIMESTAMPS = ("TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS")
+_ZONED = ("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS")
 _WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")
 _CSV = "auto_detect = false, header = true, delim = ',', quote = '\"', escape = '\"', strict_mode = true"
 
@@ -167,13 +168,19 @@ def _value(column: Column, raw_type: str) -> str:
         return f"TRY_CAST({_trimmed(column.name)} AS DATE)" if _is_text(raw_type) else _null(column)
     if raw_type in _TIMESTAMPS or raw_type == "DATE":
         return f"CAST({name} AS TIMESTAMP)"
-    if raw_type == "TIMESTAMP WITH TIME ZONE":
-        return _utc(name)
+    if raw_type in _ZONED:
+        return _utc(_zoned(name))
     if _is_text(raw_type):
         text = _trimmed(column.name)
-        with_zone = _utc(f"TRY_CAST({text} AS TIMESTAMPTZ)")
-        return f"CASE WHEN regexp_matches({text}, '{_ZONE}') THEN {with_zone} ELSE TRY_CAST({text} AS TIMESTAMP) END"
+        zoned = f"regexp_full_match({text}, '{iso.LOCAL_MOMENT}{iso.ZONE}')"
+        with_zone = _utc(f"TRY_CAST(upper({text}) AS TIMESTAMPTZ)")
+        return f"CASE WHEN {zoned} THEN {with_zone} ELSE TRY_CAST({text} AS TIMESTAMP) END"
     return _null(column)
+
+
+def _zoned(name: str) -> str:
+    """Few of DuckDB's functions know nanoseconds with a time zone."""
+    return f"CAST({name} AS TIMESTAMPTZ)"
 
 
 def _utc(moment: str) -> str:
@@ -225,7 +232,7 @@ def _fits(column: Column, raw_type: str) -> bool:
     if column.kind == "date":
         return raw_type == "DATE" or raw_type in _TIMESTAMPS
     if column.kind == "timestamp":
-        return raw_type in (*_TIMESTAMPS, "DATE", "TIMESTAMP WITH TIME ZONE")
+        return raw_type in (*_TIMESTAMPS, *_ZONED, "DATE")
     return column.kind == "count" and raw_type in _WHOLE
 
 
@@ -235,17 +242,22 @@ def _expected(column: Column) -> str:
 
 
 def _moment_checks(column: Column, raw_type: str, value: str) -> Iterator[Check]:
-    raw = _quoted(column.name)
+    """DuckDB's cast takes more than ISO, and ignores what it does not know: the form is held first."""
+    raw, name = _quoted(column.name), column.name
+    beyond = f"year({value}) NOT BETWEEN 1800 AND 9999"
     if _is_text(raw_type):
-        form = r"^\d{4}-\d{2}-\d{2}$" if column.kind == "date" else r"^\d{4}-\d{2}-\d{2}([T ].*)?$"
-        looks = f"regexp_full_match({_trimmed(column.name)}, '{form}')"
-        yield Check("wrong_type", column.name, "is not in ISO form", f"NOT {looks}")
-        yield Check("impossible_date", column.name, "is no date of the calendar", f"{looks} AND {value} IS NULL")
-    elif column.kind == "date" and raw_type in _TIMESTAMPS:
-        yield Check("wrong_type", column.name, "has a time of day", f"CAST({raw} AS TIMESTAMP) <> {value}")
-    yield Check(
-        "impossible_date", column.name, "is outside the years 1800 to 9999", f"year({value}) NOT BETWEEN 1800 AND 9999"
-    )
+        form = iso.DATE if column.kind == "date" else f"{iso.DATE}|{iso.MOMENT}"
+        looks = f"regexp_full_match({_trimmed(name)}, '{form}')"
+        beyond = f"{looks} AND {beyond}"
+        yield Check("wrong_type", name, "is not in ISO form", f"NOT {looks}")
+        yield Check("impossible_date", name, "is no date of the calendar", f"{looks} AND {value} IS NULL")
+    else:
+        # An infinite one has no year, or is cast to one that looks sound.
+        beyond = f"NOT isfinite({_zoned(raw) if raw_type in _ZONED else raw}) OR {beyond}"
+        if column.kind == "date" and raw_type in _TIMESTAMPS:
+            timed = f"isfinite({raw}) AND CAST({raw} AS TIMESTAMP) <> {value}"
+            yield Check("wrong_type", name, "has a time of day", timed)
+    yield Check("impossible_date", name, "is outside the years 1800 to 9999", beyond)
 
 
 def _unknown_change(change: str) -> Check:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import date, datetime
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -27,6 +28,20 @@ def refuse(landing: Landing, load_id: str = "01") -> Refused:
     return outcome
 
 
+def land_again(folder: Path) -> None:
+    """Set right the checksum of a file that was changed."""
+    manifest = json.loads((folder / "manifest.json").read_text())
+    for table in manifest["tables"].values():
+        for file in table["files"]:
+            file["sha256"] = sha256(folder / file["name"])
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+
+
+def replace_parquet(folder: Path, select: str) -> None:
+    duckdb.execute(f"COPY ({select}) TO '{folder}/members.parquet' (FORMAT parquet)")
+    land_again(folder)
+
+
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
 @pytest.mark.parametrize(
     ("rows", "kind", "row", "column"),
@@ -36,7 +51,16 @@ def refuse(landing: Landing, load_id: str = "01") -> Refused:
         ([member("a", effective_date="2026-02-30")], "impossible_date", 1, "effective_date"),
         ([member("a", effective_date="0026-02-03")], "impossible_date", 1, "effective_date"),
         ([member("a", effective_date="11/20/2026")], "wrong_type", 1, "effective_date"),
+        ([member("a", effective_date="-2026-01-01")], "wrong_type", 1, "effective_date"),
+        ([member("a", effective_date="10000-01-01")], "wrong_type", 1, "effective_date"),
         ([member("a", changed_at="yesterday")], "wrong_type", 1, "changed_at"),
+        ([member("a", changed_at="2026-11-19 23:30:00 -05:00")], "wrong_type", 1, "changed_at"),
+        ([member("a", changed_at="2026-11-19 23:30:00 America/New_York")], "wrong_type", 1, "changed_at"),
+        ([member("a", changed_at="2026-11-19 11:30:00 PM")], "wrong_type", 1, "changed_at"),
+        ([member("a", changed_at="2026-11-19T23:30:00+99:00")], "wrong_type", 1, "changed_at"),
+        ([member("a", changed_at="2026-11-19T23:30:00+14:30")], "wrong_type", 1, "changed_at"),
+        ([member("a", changed_at="2026-11-19T")], "wrong_type", 1, "changed_at"),
+        ([member("a", changed_at="2026-11-19T23:60:00Z")], "impossible_date", 1, "changed_at"),
         ([member("a"), member("  ")], "null_key", 2, "member_id"),
         ([member("a"), member("b", group_id=None)], "null_value", 2, "group_id"),
         ([member("a"), member("b"), member(" a ")], "repeated_key", 1, "member_id, effective_date"),
@@ -54,6 +78,30 @@ def test_a_wrong_row_refuses_the_load_and_is_named(
     assert {finding["kind"] for finding in found} == {kind}
     assert (found[0]["file"], found[0]["row"], found[0]["column"]) == (f"members.{ending}", row, column)
     assert landing.rows("SELECT member_id FROM source_members") == []
+
+
+@pytest.mark.parametrize("infinity", ["infinity", "-infinity"])
+@pytest.mark.parametrize(
+    ("column", "kind"),
+    [
+        ("termination_date", "DATE"),
+        ("termination_date", "TIMESTAMP"),
+        ("changed_at", "DATE"),
+        ("changed_at", "TIMESTAMP"),
+        ("changed_at", "TIMESTAMP_NS"),
+        ("changed_at", "TIMESTAMPTZ"),
+    ],
+)
+def test_a_date_without_end_is_refused(landing: Landing, column: str, infinity: str, kind: str) -> None:
+    folder = landing.write("west", "01", {"members": [member("a")]}, ending="parquet")
+    replace_parquet(
+        folder,
+        "SELECT 'a' AS member_id, 'G1' AS group_id, 'IL' AS state_code, DATE '2026-01-01' AS effective_date, "
+        f"CAST('{infinity}' AS {kind}) AS {column}",
+    )
+    outcome = refuse(landing)
+    assert outcome.counts == {"impossible_date": 1}
+    assert reason(outcome)["findings"][0]["column"] == column
 
 
 def test_no_value_of_a_member_is_in_the_reason(landing: Landing) -> None:

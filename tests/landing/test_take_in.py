@@ -45,6 +45,38 @@ def test_values_keep_their_meaning(landing: Landing) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("written", "changed_at"),
+    [
+        ("2026-11-19", dt.datetime(2026, 11, 19)),
+        ("2026-11-19T23:30", dt.datetime(2026, 11, 19, 23, 30)),
+        ("2026-11-19 23:30:00.5", dt.datetime(2026, 11, 19, 23, 30, 0, 500000)),
+        ("2026-11-19T23:30:00Z", dt.datetime(2026, 11, 19, 23, 30)),
+        ("2026-11-19T23:30:00z", dt.datetime(2026, 11, 19, 23, 30)),
+        ("2026-11-19T23:30-05", dt.datetime(2026, 11, 20, 4, 30)),
+        ("2026-11-19 23:30:00-0500", dt.datetime(2026, 11, 20, 4, 30)),
+        ("2026-11-19T23:30:00+14:00", dt.datetime(2026, 11, 19, 9, 30)),
+    ],
+)
+def test_a_timestamp_may_be_written_as_iso_has_it(landing: Landing, written: str, changed_at: dt.datetime) -> None:
+    landing.write("west", "01", {"members": [member("a", changed_at=written)]})
+    assert isinstance(landing.take_in("west", "01"), Applied)
+    assert landing.rows("SELECT changed_at FROM source_members") == [(changed_at,)]
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+@pytest.mark.parametrize("zone", [None, "UTC", "America/New_York"])
+def test_parquet_timestamps_of_every_unit_are_taken(landing: Landing, unit: str, zone: str | None) -> None:
+    folder = landing.write("west", "01", {"members": [member("a")]}, ending="parquet")
+    moments = pa.array([dt.datetime(2026, 11, 20, 4, 30, tzinfo=dt.UTC)], pa.timestamp(unit, tz=zone))
+    path = folder / "members.parquet"
+    pq.write_table(pq.read_table(path).append_column("changed_at", moments), path)
+    files = [{"name": path.name, "rows": 1, "sha256": sha256(path)}]
+    landing.write("west", "01", {}, manifest={"tables": {"members": {"files": files}}})
+    assert isinstance(landing.take_in("west", "01"), Applied)
+    assert landing.rows("SELECT changed_at FROM source_members") == [(dt.datetime(2026, 11, 20, 4, 30),)]
+
+
 def test_parquet_brings_its_own_types(landing: Landing) -> None:
     folder = landing.write("west", "01", {"members": [member("a")]}, ending="parquet")
     table = pa.table(
