@@ -9,7 +9,8 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,8 @@ _TIMESTAMPS = ("TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS")
 _ZONED = ("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS")
 _WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")
 _CSV = "auto_detect = false, header = true, delim = ',', quote = '\"', escape = '\"', strict_mode = true"
+#: A folder above that is named `key=value` is no column.
+_NO_PATH_COLUMNS = "hive_partitioning = false"
 
 
 class UnreadableError(Exception):
@@ -46,7 +49,7 @@ class Reader:
 
     Attributes:
         file: its name.
-        source: a FROM item that gives the raw columns and `file_row`, the data row from 1.
+        source: a FROM item that gives the contract's columns, raw, and `file_row`, the data row from 1.
         values: the SQL of each column's value as the contract wants it; `change` too in a delta.
         checks: what no row may meet.
         missing: required columns that are not there.
@@ -72,7 +75,7 @@ def open_reader(connection: duckdb.DuckDBPyConnection, path: Path, table: TableC
         UnreadableError: the file is truncated, not what its ending says, or repeats a column.
     """
     try:
-        source, raw = _parquet(connection, path) if path.suffix == ".parquet" else _csv_source(path)
+        reader, raw = _parquet(connection, path) if path.suffix == ".parquet" else _csv(path)
     except (duckdb.Error, OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
         raise UnreadableError(f"cannot be read ({type(error).__name__})") from None
     wanted = {column.name: column for column in table.columns}
@@ -88,7 +91,7 @@ def open_reader(connection: duckdb.DuckDBPyConnection, path: Path, table: TableC
         checks = [*_for_delta(checks, values[CHANGE]), _unknown_change(values[CHANGE])]
     return Reader(
         file=path.name,
-        source=source,
+        source=_source(reader, [name for name in wanted if name in raw]),
         values=values,
         checks=tuple(checks),
         missing=tuple(name for name, column in wanted.items() if not column.nullable and name not in raw),
@@ -104,21 +107,33 @@ def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def _path_literal(path: Path) -> str:
+    """A path that DuckDB reads as it stands, and not as a pattern of many paths."""
+    return _literal(re.sub(r"([*?\[])", r"[\1]", str(path.absolute())))
+
+
 def _parquet(connection: duckdb.DuckDBPyConnection, path: Path) -> tuple[str, dict[str, str]]:
-    reader = f"read_parquet({_literal(str(path))}, file_row_number = true)"
-    described = connection.execute(f"DESCRIBE SELECT * EXCLUDE (file_row_number) FROM {reader}").fetchall()  # noqa: S608
-    source = f"(SELECT *, file_row_number + 1 AS file_row FROM {reader})"  # noqa: S608
-    return source, {name: kind for name, kind, *_ in described}
+    reader = f"read_parquet({_path_literal(path)}, {_NO_PATH_COLUMNS})"
+    described = connection.execute(f"DESCRIBE SELECT * FROM {reader}").fetchall()  # noqa: S608
+    return reader, {name: kind for name, kind, *_ in described}
 
 
-def _csv_source(path: Path) -> tuple[str, dict[str, str]]:
+def _csv(path: Path) -> tuple[str, dict[str, str]]:
     header = _header(path)
-    if len(header) != len(set(header)):
+    if len(header) != len({name.lower() for name in header}):
         raise UnreadableError("repeats a column in its header")
     columns = ", ".join(f"{_literal(name)}: 'VARCHAR'" for name in header)
-    reader = f"read_csv({_literal(str(path))}, {_CSV}, columns = {{{columns}}})"
-    source = f"(SELECT *, row_number() OVER () AS file_row FROM {reader})"  # noqa: S608
-    return source, dict.fromkeys(header, "VARCHAR")
+    reader = f"read_csv({_path_literal(path)}, {_CSV}, {_NO_PATH_COLUMNS}, columns = {{{columns}}})"
+    return reader, dict.fromkeys(header, "VARCHAR")
+
+
+def _source(reader: str, columns: Iterable[str]) -> str:
+    """Only columns of the contract come out of a file, so that none of its own can pass for `file_row`.
+
+    The row's number is the place in the file, which costs something only where it is asked for.
+    """
+    selected = ", ".join([*map(_quoted, columns), "row_number() OVER () AS file_row"])
+    return f"(SELECT {selected} FROM {reader})"  # noqa: S608
 
 
 def _header(path: Path) -> list[str]:

@@ -109,6 +109,24 @@ def test_no_value_of_a_member_is_in_the_reason(landing: Landing) -> None:
     assert "SECRET" not in (refuse(landing).quarantined_at / "reason.json").read_text()
 
 
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+@pytest.mark.parametrize("column", ["file_row", "FILE_ROW", "file_row_number", "memsync_row"])
+def test_a_column_of_the_file_never_passes_for_the_row(landing: Landing, ending: str, column: str) -> None:
+    rows = [member("a", state_code="ZZ"), member("b"), member("b")]
+    landing.write("west", "01", {"members": [row | {column: "SECRET"} for row in rows]}, ending=ending)
+    landing.write("west", "02", {"members": [row | {column: "SECRET"} for row in rows[1:]]}, ending=ending)
+    for load_id, row in (("01", 1), ("02", 1)):
+        outcome = refuse(landing, load_id)
+        assert reason(outcome)["findings"][0]["row"] == row
+        assert "SECRET" not in (outcome.quarantined_at / "reason.json").read_text()
+
+
+def test_columns_that_differ_in_case_only_are_one_twice(landing: Landing) -> None:
+    landing.write("west", "01", {"members": [member("a", MEMBER_ID="b")]})
+    (finding,) = reason(refuse(landing))["findings"]
+    assert finding["message"] == "repeats a column in its header"
+
+
 def test_at_most_a_hundred_findings_of_a_kind_are_listed_and_all_are_counted(landing: Landing) -> None:
     landing.write("west", "01", {"members": [member(f"m{i}", state_code="ZZ") for i in range(250)]})
     outcome = refuse(landing)

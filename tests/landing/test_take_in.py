@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -192,6 +193,36 @@ def test_unknown_columns_are_kept_out_and_named(landing: Landing) -> None:
     outcome = landing.take_in("west", "01")
     assert isinstance(outcome, Applied)
     assert outcome.unknown_columns == {"members": ("shoe_size",)}
+
+
+@pytest.mark.parametrize("column", ["file_row", "File_Row_Number"])
+def test_a_good_parquet_file_may_have_any_column_beside(landing: Landing, column: str) -> None:
+    landing.write("west", "01", {"members": [member("a", **{column: 7})]}, ending="parquet")
+    assert isinstance(landing.take_in("west", "01"), Applied)
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+@pytest.mark.parametrize("name", ["members-*", "members-?", "members-[ab]"])
+def test_a_file_name_is_no_pattern(landing: Landing, name: str, ending: str) -> None:
+    folder = landing.write("west", "01", {"members": [member("a")]}, ending=ending)
+    landing.write("west", "02", {"members": [member("b")]}, ending=ending)
+    (landing.project.landing / "west" / "02" / f"members.{ending}").rename(folder / f"members-a.{ending}")
+    path = (folder / f"members.{ending}").rename(folder / f"{name}.{ending}")
+    files = [{"name": path.name, "rows": 1, "sha256": sha256(path)}]
+    landing.write("west", "01", {}, manifest={"tables": {"members": {"files": files}}})
+    assert isinstance(landing.take_in("west", "01"), Applied)
+    assert landing.rows(MEMBERS) == [("a", "G1")]
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_the_landing_folder_may_lie_anywhere_and_adds_no_column(landing: Landing, tmp_path: Path, ending: str) -> None:
+    elsewhere = tmp_path / "plan_code=P9" / "[prod]"
+    elsewhere.mkdir(parents=True)
+    there = Landing(replace(landing.project, landing=elsewhere))
+    row = {name: value for name, value in member("a").items() if name != "plan_code"}
+    there.write("west", "01", {"members": [row]}, ending=ending)
+    assert isinstance(there.take_in("west", "01"), Applied)
+    assert there.rows("SELECT plan_code FROM source_members") == [(None,)]
 
 
 def test_pending_loads_are_those_that_the_mart_does_not_hold(landing: Landing) -> None:
