@@ -18,7 +18,7 @@ from memsync_assets.automation.instance import open_instance
 from memsync_assets.automation.progress import step_logger
 from memsync_assets.definitions import build_definitions
 from memsync_assets.landing.assets import load_key, loads_partitions, partition_key
-from memsync_assets.landing.discovery import FoundLoad
+from memsync_assets.landing.discovery import FoundLoad, unreadable
 from memsync_assets.landing.extraction import extract_new_loads
 from memsync_assets.landing.systems import applied_systems, landed_systems
 from memsync_assets.landing.take_in import pending_loads
@@ -36,7 +36,7 @@ class GraphRun:
     Attributes:
         taken_in: loads that were applied, as `system/load_id`.
         refused: loads that were refused and moved to quarantine.
-        failed_steps: steps that failed for another reason than a refused load, and why.
+        failed_steps: steps that failed for another reason than a refused load, and loads that cannot be read, and why.
         untold: why an alert did not get out on some channel; empty: all did, or there was none.
     """
 
@@ -49,7 +49,8 @@ class GraphRun:
 def run_graph(project: Project, tell: Callable[[str, str], None]) -> GraphRun:
     """Take in every new load below the landing folder, then materialize the rest of the graph once.
 
-    A refused load breaks nothing else. `tell(step, state)` is called as steps start and end.
+    A load that is refused, or cannot be read, breaks nothing else. `tell(step, state)` is called as steps start and
+    end.
 
     Raises:
         MartBusyError: another process writes to the mart.
@@ -71,11 +72,12 @@ def run_graph(project: Project, tell: Callable[[str, str], None]) -> GraphRun:
         )
         downstream = sorted(system for system, role in systems.items() if role == "downstream")
         untold = _tell_people(project, instance, check_keys(downstream, project.settings))
+    left_out = [f"{found.name} cannot be read: {found.reason}" for found in unreadable(project.landing)]
     broken = [name for load, outcome in outcomes for name in outcome.failed_steps]
     return GraphRun(
         taken_in=tuple(load.name for load, outcome in outcomes if outcome.success),
         refused=tuple(load.name for load, outcome in outcomes if outcome.refused),
-        failed_steps=(*broken, *_failed_steps(result.all_events)),
+        failed_steps=(*left_out, *broken, *_failed_steps(result.all_events)),
         untold=untold,
     )
 

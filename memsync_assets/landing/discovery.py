@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from memsync_assets.landing.manifest import MANIFEST, MAX_BYTES
+from memsync_assets.landing.manifest import MANIFEST, read_manifest
 
 
 @dataclass(frozen=True, order=True)
@@ -31,14 +32,54 @@ class FoundLoad:
         return f"{self.system}/{self.load_id}"
 
 
+@dataclass(frozen=True)
+class Unreadable:
+    """What may be a load, or a folder of loads, and cannot be looked into; the others go on without it."""
+
+    name: str
+    reason: str
+
+
 def scan(landing: Path, system: str) -> list[FoundLoad]:
     """The loads of one system whose manifest is there, in the order in which they apply."""
-    return sorted(load for folder in _folders(landing / system) if (load := _found(system, folder)))
+    return sorted(found for found in _system(landing / system) if isinstance(found, FoundLoad))
 
 
 def scan_all(landing: Path) -> list[FoundLoad]:
     """The loads of every system, by system and in the order in which they apply."""
-    return [load for folder in _folders(landing) for load in scan(landing, folder.name)]
+    return sorted(found for found in _landing(landing) if isinstance(found, FoundLoad))
+
+
+def unreadable(landing: Path) -> list[Unreadable]:
+    """What the scans leave out and somebody should be told of."""
+    return [found for found in _landing(landing) if isinstance(found, Unreadable)]
+
+
+def _landing(landing: Path) -> Iterator[FoundLoad | Unreadable]:
+    try:
+        systems = _folders(landing)
+    except OSError as error:
+        yield Unreadable(landing.name, f"the landing folder: {error.strerror}")
+        return
+    for system in systems:
+        yield from _system(system)
+
+
+def _system(system: Path) -> Iterator[FoundLoad | Unreadable]:
+    try:
+        folders = _folders(system)
+    except OSError as error:
+        yield Unreadable(system.name, f"the system's folder: {error.strerror}")
+        return
+    for folder in folders:
+        try:
+            content = read_manifest(folder)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            yield Unreadable(f"{system.name}/{folder.name}", f"{MANIFEST}: {error.strerror}")
+        else:
+            yield FoundLoad(system.name, folder.name, folder, hashlib.sha256(content).hexdigest())
 
 
 def _folders(parent: Path) -> list[Path]:
@@ -48,12 +89,3 @@ def _folders(parent: Path) -> list[Path]:
     return sorted(
         path for path in parent.iterdir() if path.is_dir() and not path.is_symlink() and not path.name.startswith(".")
     )
-
-
-def _found(system: str, folder: Path) -> FoundLoad | None:
-    try:
-        with (folder / MANIFEST).open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-    except (FileNotFoundError, IsADirectoryError):
-        return None
-    return FoundLoad(system, folder.name, folder, hashlib.sha256(content).hexdigest())

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from memsync_assets.landing import iso
+from memsync_assets.landing.plain_files import open_plain
 
 MANIFEST = "manifest.json"
 #: A manifest lists files; one beyond this is not one.
@@ -89,6 +91,16 @@ class Manifest(_Part):
         | None
     ) = None
     tables: dict[str, TableFiles]
+
+
+def read_manifest(folder: Path) -> bytes:
+    """The manifest of a load's folder, and no more of it than tells that it is too large.
+
+    Raises:
+        OSError: it is not there, no plain file, or may not be read.
+    """
+    with open_plain(folder / MANIFEST) as file:
+        return file.read(MAX_BYTES + 1)
 
 
 def parse_manifest(content: bytes) -> Manifest:

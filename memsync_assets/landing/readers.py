@@ -18,6 +18,7 @@ import duckdb
 
 from memsync_assets.landing import iso
 from memsync_assets.landing.contract import STATE_CODES, Column, TableContract
+from memsync_assets.landing.plain_files import open_plain
 
 CHANGE = "change"
 _BLANKS = "' ' || chr(9) || chr(10) || chr(13) || chr(160)"
@@ -75,6 +76,7 @@ def open_reader(connection: duckdb.DuckDBPyConnection, path: Path, table: TableC
         UnreadableError: the file is truncated, not what its ending says, or repeats a column.
     """
     try:
+        open_plain(path).close()  # DuckDB would wait for a pipe, and follow a link
         reader, raw = _parquet(connection, path) if path.suffix == ".parquet" else _csv(path)
     except (duckdb.Error, OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
         raise UnreadableError(f"cannot be read ({type(error).__name__})") from None
@@ -137,7 +139,7 @@ def _source(reader: str, columns: Iterable[str]) -> str:
 
 
 def _header(path: Path) -> list[str]:
-    with path.open("rb") as raw:
+    with open_plain(path) as raw:
         content = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
         with io.TextIOWrapper(content, encoding="utf-8-sig", newline="") as text:
             header = next(csv.reader(text, strict=True), [])

@@ -19,7 +19,7 @@ from memsync_assets.landing.application import change_rows, clear_rows, count_ro
 from memsync_assets.landing.contract import contracts
 from memsync_assets.landing.discovery import FoundLoad, scan, scan_all
 from memsync_assets.landing.findings import Finding, counts
-from memsync_assets.landing.manifest import MANIFEST, Manifest, ManifestError, parse_manifest
+from memsync_assets.landing.manifest import MANIFEST, Manifest, ManifestError, parse_manifest, read_manifest
 from memsync_assets.landing.quarantine import quarantine
 from memsync_assets.landing.validation import Validated, role_of, validate
 from memsync_assets.mart.engine import Mart
@@ -156,7 +156,7 @@ def _validated(
     connection: duckdb.DuckDBPyConnection, project: Project, load: FoundLoad, before: Role | None
 ) -> tuple[_Candidate | None, Role, tuple[Finding, ...]]:
     try:
-        manifest = parse_manifest((load.folder / MANIFEST).read_bytes())
+        manifest = parse_manifest(read_manifest(load.folder))
     except ManifestError as error:
         return None, "source", (Finding("bad_manifest", str(error), MANIFEST),)
     if (manifest.system, manifest.load_id) != (load.system, load.load_id):

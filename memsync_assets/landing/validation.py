@@ -15,6 +15,7 @@ import duckdb
 from memsync_assets.landing.contract import TableContract, contracts
 from memsync_assets.landing.findings import LISTED, Finding
 from memsync_assets.landing.manifest import DataFile, Manifest
+from memsync_assets.landing.plain_files import open_plain
 from memsync_assets.landing.readers import Check, Reader, UnreadableError, open_reader
 from memsync_assets.settings import Role
 
@@ -93,9 +94,12 @@ def _validate_file(
     connection: duckdb.DuckDBPyConnection, path: Path, file: DataFile, contract: TableContract, delta: bool
 ) -> tuple[Reader | None, list[Finding]]:
     name = file.name
-    if path.is_symlink() or not path.is_file():
-        return None, [Finding("missing_file", "is not in the load's folder as a plain file", name)]
-    if _sha256(path) != file.sha256.lower():
+    try:
+        checksum = _sha256(path)
+    except OSError as error:
+        message = f"is not in the load's folder as a plain file that can be read ({error.strerror})"
+        return None, [Finding("missing_file", message, name)]
+    if checksum != file.sha256.lower():
         return None, [Finding("wrong_checksum", "its SHA-256 is not the manifest's: land the load again", name)]
     try:
         reader = open_reader(connection, path, contract, delta=delta)
@@ -113,7 +117,7 @@ def _validate_file(
 
 
 def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
+    with open_plain(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
