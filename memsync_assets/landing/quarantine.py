@@ -1,16 +1,24 @@
-"""Quarantine: a refused load, moved out of the landing folder whole, with the reason beside its files."""
+"""Quarantine: a refused load, moved out of the landing folder whole, with the reason beside its files.
+
+Nothing is written below the landing folder, where others write: all is put together on the quarantine's side.
+"""
 
 from __future__ import annotations
 
+import filecmp
+import itertools
 import json
 import os
 import shutil
+import stat
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
 from memsync_assets.landing.discovery import FoundLoad
 from memsync_assets.landing.findings import Finding, as_json, counts
+from memsync_assets.landing.manifest import MANIFEST
+from memsync_assets.landing.plain_files import open_plain
 
 REASON = "reason.json"
 
@@ -21,10 +29,11 @@ def quarantined_at(folder: Path, system: str, load_id: str, content_hash: str) -
 
 
 def quarantine(load: FoundLoad, folder: Path, findings: Sequence[Finding], refused_at: datetime) -> Path:
-    """Move a load below the quarantine folder, its reason.json written first. Returns where it is now.
+    """Move a load below the quarantine folder, with its reason.json. Returns where it is now.
 
-    Killed before the move, the load is still in the landing folder and is refused again by the next run. The
-    same content refused twice lies there once.
+    Killed before its end, the load is still in the landing folder and is refused again by the next run. The same
+    files refused twice lie there once; other files under the same manifest get a number. A load that cannot be
+    removed from the landing folder stays there, too.
     """
     reason = {
         "system": load.system,
@@ -33,17 +42,69 @@ def quarantine(load: FoundLoad, folder: Path, findings: Sequence[Finding], refus
         "counts": counts(findings),
         "findings": as_json(findings),
     }
-    target = quarantined_at(folder, load.system, load.load_id, load.content_hash)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    (load.folder / REASON).write_text(json.dumps(reason, indent=1), encoding="utf-8")
+    name = quarantined_at(folder, load.system, load.load_id, load.content_hash)
+    partial = name.with_name(f".{name.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    whole = _keep(load.folder, partial)
+    (partial / REASON).write_text(json.dumps(reason, indent=1), encoding="utf-8")
+    target = _place(name, partial)
     if target.exists():
         shutil.rmtree(target)
-    try:
-        load.folder.rename(target)
-    except OSError:  # another file system: a copy under a hidden name appears whole, or not at all
-        partial = target.with_name(f".{target.name}.partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        shutil.copytree(load.folder, partial, symlinks=True)
-        os.replace(partial, target)
-        shutil.rmtree(load.folder)
+    partial.rename(target)
+    if whole:
+        _remove(load.folder)
     return target
+
+
+def _keep(source: Path, target: Path) -> bool:
+    """The files and folders of a load; links, pipes and devices hold nothing of it. False: a file may not be read."""
+    whole = True
+    for path in source.iterdir():
+        if path.name == REASON:
+            continue  # ours takes its place
+        mode = path.lstat().st_mode
+        if stat.S_ISDIR(mode):
+            (target / path.name).mkdir()
+            whole &= _keep(path, target / path.name)
+        elif stat.S_ISREG(mode):
+            whole &= _keep_file(path, target / path.name)
+    return whole
+
+
+def _keep_file(path: Path, target: Path) -> bool:
+    try:
+        os.link(path, target, follow_symlinks=False)
+        return True
+    except OSError:  # another file system, or another owner
+        pass
+    try:
+        with open_plain(path) as source, target.open("xb") as copy:
+            shutil.copyfileobj(source, copy)
+    except PermissionError:
+        return False
+    return True
+
+
+def _place(name: Path, files: Path) -> Path:
+    """The first place that is free or has the same files."""
+    numbered = (name.with_name(f"{name.name}.{number}") for number in itertools.count(2))
+    return next(place for place in itertools.chain([name], numbered) if not place.exists() or _same(place, files))
+
+
+def _same(left: Path, right: Path) -> bool:
+    names = _names(left)
+    return names == _names(right) and all(filecmp.cmp(left / name, right / name, shallow=False) for name in names)
+
+
+def _names(folder: Path) -> set[Path]:
+    return {path.relative_to(folder) for path in folder.rglob("*") if path.is_file() and path.name != REASON}
+
+
+def _remove(folder: Path) -> None:
+    """Without its manifest, what cannot be removed is no load."""
+    try:
+        (folder / MANIFEST).unlink()
+    except PermissionError:
+        return
+    shutil.rmtree(folder, ignore_errors=True)
