@@ -21,7 +21,7 @@ from memsync_assets.landing.discovery import FoundLoad, scan, scan_all
 from memsync_assets.landing.findings import Finding, counts
 from memsync_assets.landing.manifest import MANIFEST, Manifest, ManifestError, parse_manifest, read_manifest
 from memsync_assets.landing.quarantine import quarantine
-from memsync_assets.landing.validation import Validated, role_of, validate
+from memsync_assets.landing.validation import MEMBERS, Validated, role_of, validate
 from memsync_assets.mart.engine import Mart
 from memsync_assets.quiet_duckdb import connect
 from memsync_assets.settings import Project, Role
@@ -79,6 +79,22 @@ class _Candidate:
     validated: Validated
 
 
+@dataclass(frozen=True)
+class _Earlier:
+    """A load that the mart holds; tables: its rows by table."""
+
+    role: Role
+    kind: str
+    content_hash: str
+    revision: int
+    tables: dict[str, int]
+
+    @property
+    def tells_role(self) -> bool:
+        """Whether the load brought what tells the role: a table of members without rows does not."""
+        return any(rows or name != MEMBERS for name, rows in self.tables.items())
+
+
 def pending_loads(landing: Path, mart: Mart) -> list[FoundLoad]:
     """The loads of the landing folder that the mart does not hold with this content, in order."""
     applied = mart.fetch("SELECT system, load_id, content_hash FROM loads").to_pylist()
@@ -93,22 +109,23 @@ def take_in(project: Project, mart: Mart, load: FoundLoad, now: datetime) -> Out
         now: the moment that is noted as applied or refused, with a time zone.
     """
     earlier = _applied(mart, load.system)
-    if load.load_id in earlier and earlier[load.load_id]["content_hash"] == load.content_hash:
+    if load.load_id in earlier and earlier[load.load_id].content_hash == load.content_hash:
         return Unchanged(load)
     with _files(project) as connection:
         candidate, role, findings = _validated(connection, project, load, _role_before(earlier))
         later: list[_Candidate] = []
         if candidate and not findings:
-            later, findings = _candidates_to_replay(connection, project, load, earlier, role)
+            later, findings = _candidates_to_replay(connection, project, candidate, earlier, role)
         if candidate is None or findings:
             where = quarantine(load, project.home.quarantine, findings, now)
             return Refused(load, counts(findings), where)
-        revision = int(earlier.get(load.load_id, {}).get("revision", 0)) + 1  # type: ignore[call-overload]
+        revision = earlier[load.load_id].revision + 1 if load.load_id in earlier else 1
         applied = candidate
 
         def put() -> None:
             _apply(mart, connection, load.system, role, applied, later)
             _note(mart, applied, role, revision, now)
+            _note_role(mart, load.system, role, earlier)
 
         mart.whole(put)
         return Applied(
@@ -139,16 +156,26 @@ def _files(project: Project) -> Iterator[duckdb.DuckDBPyConnection]:
         connection.close()
 
 
-def _applied(mart: Mart, system: str) -> dict[str, dict[str, object]]:
+def _applied(mart: Mart, system: str) -> dict[str, _Earlier]:
     rows = mart.fetch(
-        "SELECT load_id, role, content_hash, revision FROM loads WHERE system = @system", {"system": system}
-    )
-    return {row["load_id"]: row for row in rows.to_pylist()}
+        "SELECT l.load_id, l.role, l.kind, l.content_hash, l.revision, t.table_name, t.row_count "
+        "FROM loads AS l LEFT OUTER JOIN load_tables AS t ON l.system = t.system AND l.load_id = t.load_id "
+        "WHERE l.system = @system",
+        {"system": system},
+    ).to_pylist()
+    tables: dict[str, dict[str, int]] = {row["load_id"]: {} for row in rows}
+    for row in rows:
+        if row["table_name"] is not None:
+            tables[row["load_id"]][row["table_name"]] = row["row_count"]
+    return {
+        row["load_id"]: _Earlier(row["role"], row["kind"], row["content_hash"], row["revision"], tables[row["load_id"]])
+        for row in rows
+    }
 
 
-def _role_before(earlier: dict[str, dict[str, object]]) -> Role | None:
-    """The role that the system had in its earlier loads."""
-    roles = {row["role"] for row in earlier.values()}
+def _role_before(earlier: dict[str, _Earlier]) -> Role | None:
+    """The role that the system's earlier loads told; None: none of them did."""
+    roles = {load.role for load in earlier.values() if load.tells_role}
     return "downstream" if "downstream" in roles else "source" if roles else None
 
 
@@ -171,26 +198,43 @@ def _validated(
 def _candidates_to_replay(
     connection: duckdb.DuckDBPyConnection,
     project: Project,
-    load: FoundLoad,
-    earlier: dict[str, dict[str, object]],
+    candidate: _Candidate,
+    earlier: dict[str, _Earlier],
     role: Role,
 ) -> tuple[list[_Candidate], tuple[Finding, ...]]:
     """The system's other loads, where one that is applied comes behind this one; else nothing to do again."""
+    load = candidate.load
     if not any(load_id >= load.load_id for load_id in earlier):
         return [], ()
     there = {other.load_id: other for other in scan(project.landing, load.system)}
     candidates: list[_Candidate] = []
-    for load_id in sorted(earlier.keys() - {load.load_id}):
+    for load_id in _needed(candidate, earlier):
         other = there.get(load_id)
-        if other is None or other.content_hash != earlier[load_id]["content_hash"]:
+        if other is None or other.content_hash != earlier[load_id].content_hash:
             message = f"loads apply in order, and the applied load {load_id} is no longer in the landing folder"
             return [], (Finding("earlier_load_missing", message),)
-        candidate, _role, findings = _validated(connection, project, other, role)
-        if candidate is None or findings:
+        again, _role, findings = _validated(connection, project, other, role)
+        if again is None or findings:
             message = f"loads apply in order, and the applied load {load_id} cannot be read again"
             return [], (Finding("earlier_load_unreadable", message),)
-        candidates.append(candidate)
+        candidates.append(again)
     return candidates, ()
+
+
+def _needed(candidate: _Candidate, earlier: dict[str, _Earlier]) -> list[str]:
+    """The other loads that the system's tables are made of: the last full one of each table, and those behind it."""
+    manifest = candidate.manifest
+    brought = {load_id: (load.kind, set(load.tables)) for load_id, load in earlier.items()}
+    brought[manifest.load_id] = (manifest.kind, set(manifest.tables))
+    needed: set[str] = set()
+    for table in {name for _kind, names in brought.values() for name in names}:
+        for load_id in sorted(brought, reverse=True):
+            kind, names = brought[load_id]
+            if table in names:
+                needed.add(load_id)
+                if kind == "full":
+                    break
+    return sorted(needed - {manifest.load_id})
 
 
 def _apply(
@@ -228,6 +272,16 @@ def _note(mart: Mart, candidate: _Candidate, role: Role, revision: int, now: dat
         }
     )
     mart.append("loads", row)
+
+
+def _note_role(mart: Mart, system: str, role: Role, earlier: dict[str, _Earlier]) -> None:
+    """Loads that told no role have the one that is told now."""
+    for load_id, load in earlier.items():
+        if load.role != role and not load.tells_role:
+            mart.execute(
+                "UPDATE loads SET role = @role WHERE system = @system AND load_id = @load_id",
+                {"role": role, "system": system, "load_id": load_id},
+            )
 
 
 def _note_tables(mart: Mart, candidate: _Candidate, expected_rows: list[int]) -> None:

@@ -19,6 +19,9 @@ from memsync_assets.landing.plain_files import open_plain
 from memsync_assets.landing.readers import Check, Reader, UnreadableError, open_reader
 from memsync_assets.settings import Role
 
+MEMBERS = "members"
+_ROLES: tuple[Role, ...] = ("source", "downstream")
+
 
 @dataclass(frozen=True)
 class ValidTable:
@@ -43,17 +46,28 @@ class Validated:
 
 
 def role_of(connection: duckdb.DuckDBPyConnection, folder: Path, manifest: Manifest) -> Role:
-    """The role of a system that is not configured: downstream when its members, or its counts, name a source system."""
-    if "member_counts" in manifest.tables:
-        return "downstream"
-    members = manifest.tables.get("members")
+    """The role of a system that is not configured: a source as long as no load tells."""
+    return told_role(connection, folder, manifest) or "source"
+
+
+def told_role(connection: duckdb.DuckDBPyConnection, folder: Path, manifest: Manifest) -> Role | None:
+    """The role that a load tells by its tables, or by whether its members name a source system; None: it tells none."""
+    for name in manifest.tables:
+        if name != MEMBERS and (roles := [role for role in _ROLES if name in contracts(role)]):
+            return roles[0]
+    members = manifest.tables.get(MEMBERS)
     for file in members.files if members else ():
         try:
-            reader = open_reader(connection, folder / file.name, contracts("source")["members"], delta=False)
+            reader = open_reader(connection, folder / file.name, contracts("source")[MEMBERS], delta=False)
         except UnreadableError:
             continue
-        return "downstream" if "source_system" in reader.unknown else "source"
-    return "source"
+        return "downstream" if _source_systems(reader) else "source"
+    return None
+
+
+def _source_systems(reader: Reader) -> list[str]:
+    """The columns of a source's file that only a downstream system's has."""
+    return [name for name in reader.unknown if name.strip().lower() == "source_system"]
 
 
 def validate(connection: duckdb.DuckDBPyConnection, folder: Path, manifest: Manifest, role: Role) -> Validated:
@@ -103,11 +117,12 @@ def _validate_file(
         return None, [Finding("wrong_checksum", "its SHA-256 is not the manifest's: land the load again", name)]
     try:
         reader = open_reader(connection, path, contract, delta=delta)
-        missing = [
-            Finding("missing_column", "the column is required", name, column=column) for column in reader.missing
-        ]
-        if missing:
-            return reader, missing
+        wrong = [Finding("missing_column", "the column is required", name, column=column) for column in reader.missing]
+        if contract == contracts("source")[MEMBERS]:
+            message = "only a downstream system's members have it: is the system's role in the configuration?"
+            wrong += [Finding("wrong_role", message, name, column="source_system") for _ in _source_systems(reader)]
+        if wrong:
+            return reader, wrong
         return reader, list(_scan(connection, reader, file.rows))
     except UnreadableError as error:
         return None, [Finding("unreadable_file", str(error), name)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from memsync_assets.landing.take_in import Applied, Refused
+from memsync_assets.settings import System
 from tests.landing.landed import Landing, member, sha256
 
 Members = list[dict[str, object]]
@@ -258,6 +260,15 @@ def test_a_link_to_a_file_elsewhere_is_refused(landing: Landing, tmp_path: Path)
     (folder / "members.csv").symlink_to(elsewhere)
     assert refuse(landing).counts == {"missing_file": 1}
     assert elsewhere.exists()
+
+
+@pytest.mark.parametrize("column", ["source_system", "Source_System", " SOURCE_SYSTEM"])
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_members_of_a_downstream_system_are_no_source_s(landing: Landing, ending: str, column: str) -> None:
+    settings = landing.project.settings.model_copy(update={"systems": {"west": System(role="source")}})
+    landing.project = replace(landing.project, settings=settings)
+    landing.write("west", "01", {"members": [member("a", **{column: "east"})]}, ending=ending)
+    assert refuse(landing).counts == {"wrong_role": 1}
 
 
 def test_a_missing_column_and_an_unknown_table(landing: Landing) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import pytest
 
 from memsync_assets.landing.take_in import Applied, Refused, Unchanged, pending_loads
 from memsync_assets.mart.connect import open_mart
-from tests.landing.landed import Landing, member, sha256
+from tests.landing.landed import Landing, Rows, member, sha256
 
 MEMBERS = "SELECT member_id, group_id FROM source_members ORDER BY member_id, effective_date"
 
@@ -144,6 +145,26 @@ def test_a_downstream_system_is_known_by_its_counts(landing: Landing, ending: st
     assert counts == [("claims", "G1", "CA", 3)]
 
 
+@pytest.mark.parametrize("first", [{"members": []}, {}])
+def test_a_load_without_members_tells_no_role(landing: Landing, first: dict[str, Rows]) -> None:
+    landing.write("claims", "01", first)
+    landing.write("claims", "02", {"members": [{"source_system": "west", **member("a")}]})
+    landing.write("claims", "03", {"members": []})
+    for load_id in ("01", "02", "03"):
+        outcome = landing.take_in("claims", load_id)
+        assert isinstance(outcome, Applied)
+    assert outcome.role == "downstream"
+    assert landing.rows("SELECT DISTINCT role FROM loads") == [("downstream",)]
+    assert landing.rows("SELECT COUNT(*) FROM source_members") == [(0,)]
+
+
+def test_a_source_is_known_by_its_other_tables(landing: Landing) -> None:
+    landing.write("west", "01", {"groups": []})
+    landing.write("west", "02", {"members": [{"source_system": "west", **member("a")}]})
+    assert isinstance(landing.take_in("west", "01"), Applied)
+    assert isinstance(landing.take_in("west", "02"), Refused)
+
+
 def test_a_missing_table_is_unchanged_and_an_empty_one_means_none(landing: Landing) -> None:
     group = {"group_id": "G1", "group_name": "Acme", "ihm_indicator": "Y"}
     landing.write("west", "01", {"members": [member("a")], "groups": [group]})
@@ -186,6 +207,38 @@ def test_a_late_load_is_refused_when_the_loads_to_apply_again_are_gone(landing: 
     assert isinstance(outcome, Refused)
     assert outcome.counts == {"earlier_load_missing": 1}
     assert landing.rows(MEMBERS) == [("a", "G1")]
+
+
+def test_loads_before_the_last_full_one_of_each_table_may_be_tidied_away(landing: Landing) -> None:
+    group = {"group_id": "G1", "group_name": "Acme", "ihm_indicator": "Y"}
+    landing.write("west", "01", {"members": [member("a")]})
+    landing.write("west", "02", {"members": [member("b")], "groups": [group]})
+    landing.write("west", "03", {"members": [member("c")]})
+    landing.write("west", "04", {"members": [{"change": "upsert", **member("d")}]}, kind="delta")
+    for load_id in ("01", "02", "03", "04"):
+        assert isinstance(landing.take_in("west", load_id), Applied)
+    shutil.rmtree(landing.project.landing / "west" / "01")
+    landing.write("west", "04", {"members": [{"change": "upsert", **member("e")}]}, kind="delta")
+    outcome = landing.take_in("west", "04")
+    assert isinstance(outcome, Applied)
+    assert outcome.replayed == 2
+    assert landing.rows(MEMBERS) == [("c", "G1"), ("e", "G1")]
+    assert landing.rows("SELECT group_id FROM employer_groups") == [("G1",)]
+    shutil.rmtree(landing.project.landing / "west" / "02")
+    landing.write("west", "04", {"members": [{"change": "upsert", **member("f")}]}, kind="delta")
+    outcome = landing.take_in("west", "04")
+    assert isinstance(outcome, Refused)
+    assert outcome.counts == {"earlier_load_missing": 1}
+
+
+def test_a_full_load_is_corrected_without_those_before_it(landing: Landing) -> None:
+    for load_id in ("01", "02"):
+        landing.write("west", load_id, {"members": [member(load_id)]})
+        landing.take_in("west", load_id)
+    shutil.rmtree(landing.project.landing / "west" / "01")
+    landing.write("west", "02", {"members": [member("corrected")]})
+    assert isinstance(landing.take_in("west", "02"), Applied)
+    assert landing.rows(MEMBERS) == [("corrected", "G1")]
 
 
 def test_unknown_columns_are_kept_out_and_named(landing: Landing) -> None:
