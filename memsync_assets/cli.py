@@ -82,8 +82,8 @@ def run(
 ) -> None:
     """Take in every new load, run the whole graph once, and exit.
 
-    Exit code: 0 all well, 3 parity findings beyond tolerance, 4 some load refused, 5 sync failures,
-    1 anything else.
+    Exit code: 0 all well, 3 parity findings beyond tolerance, 4 some load refused, 5 sync failures
+    or a sync that waits, 1 anything else.
 
     Example: `memsync run --landing /data/landing --home /var/lib/memsync --plan-only`
     """
@@ -195,7 +195,7 @@ def apply(
         with console.status("looking at the org") as status:
             counts = apply_plan(mart, project, org, approved, tell=status.update)
         print_results(console, counts)
-    raise typer.Exit(5 if counts.failed or counts.skipped_because else 0)
+    raise typer.Exit(5 if counts.failed or counts.skipped else 0)
 
 
 @app.command()

@@ -16,6 +16,7 @@ from memsync_assets.graph_run import GraphRun
 from memsync_assets.mart.connect import open_mart
 from memsync_assets.parity.reconciliations import date_compared
 from memsync_assets.parity.verdicts import read_verdicts
+from memsync_assets.salesforce.results import Unsent, find_unsent
 from memsync_assets.settings import Project
 
 _COUNTS = """
@@ -71,6 +72,7 @@ class RunSummary:
     ledger: pa.Table
     plan: pa.Table
     results: pa.Table
+    unsent: Unsent | None
     beyond_tolerance: bool
     reports: tuple[Path, ...]
     alerts: Path | None
@@ -87,7 +89,7 @@ class RunSummary:
         """See `memsync run --help`."""
         if self.outcome.failed_steps:
             return 1
-        if self.sync_failures:
+        if self.sync_failures or self.unsent:
             return 5
         if self.outcome.refused:
             return 4
@@ -108,6 +110,7 @@ def summarize(project: Project, outcome: GraphRun) -> RunSummary:
             ledger=mart.fetch(_LEDGER),
             plan=mart.fetch(PLAN),
             results=mart.fetch(RESULTS),
+            unsent=find_unsent(mart),
             beyond_tolerance=any(verdict.is_beyond for verdict in read_verdicts(mart, as_of)),
             alerts=alerts_file(project),
             quarantine=str(project.home.quarantine),
@@ -136,6 +139,12 @@ def print_summary(console: Console, summary: RunSummary) -> None:
         ("Salesforce sync results", summary.results),
     ):
         print_table(console, title, rows)
+    if summary.unsent:
+        console.print(
+            f"[yellow]not sent[/yellow]: {summary.unsent.changes:,} changes, {escape(summary.unsent.reason)}."
+            f" Send them with: {summary.unsent.remedy}",
+            soft_wrap=True,
+        )
     if summary.alerts:
         console.print(f"Alerts: {escape(str(summary.alerts))}", soft_wrap=True)
     for path in summary.reports:

@@ -74,7 +74,11 @@ def apply_plan(
     with mart.transaction():
         if code:
             journal.skip_rest(code)
-        _close(mart, specifications, plan)
+        if code and current_plan(mart).state == "made":
+            # Nothing was sent: the plan can be applied later.
+            store_skipped(mart, plan.plan_hash)
+        else:
+            _close(mart, specifications, plan)
     if delivery.write_calls and not code:
         # What is sent is sent: that no call is left to look at it changes nothing.
         with suppress(BudgetError):

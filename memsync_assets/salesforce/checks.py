@@ -1,10 +1,10 @@
-"""Checks on the sync: every planned change has one result, and every merge came to its end."""
+"""Checks on the sync: every planned change has one result, nothing waits, and every merge came to its end."""
 
 import dagster as dg
 
 from memsync_assets.mart.connect import open_mart
 from memsync_assets.salesforce.merge import count_states
-from memsync_assets.salesforce.results import count_current_results
+from memsync_assets.salesforce.results import count_current_results, find_unsent
 from memsync_assets.settings import Project
 
 
@@ -44,6 +44,24 @@ def read_back_agrees(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
 
 
 @dg.asset_check(
+    asset="salesforce_sync_results",
+    description="Nothing that was to be sent waits: not for a person whom the breaker asks, not for API calls.",
+)
+def nothing_waits(project: dg.ResourceParam[Project]) -> dg.AssetCheckResult:
+    """Count the changes that wait, and say what sends them."""
+    with open_mart(project) as mart:
+        unsent = find_unsent(mart)
+    if unsent is None:
+        return dg.AssetCheckResult(passed=True, metadata={"waiting": 0})
+    return dg.AssetCheckResult(
+        passed=False,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{unsent.reason}. {unsent.remedy}",
+        metadata={"waiting": unsent.changes, "code": unsent.code},
+    )
+
+
+@dg.asset_check(
     asset="contact_merges",
     description="No merge was refused by Salesforce or cut short: `memsync merge` lists them, and goes on.",
 )
@@ -58,4 +76,4 @@ def merges_came_to_their_end(project: dg.ResourceParam[Project]) -> dg.AssetChec
     )
 
 
-CHECKS = (every_change_has_a_result, read_back_agrees, merges_came_to_their_end)
+CHECKS = (every_change_has_a_result, read_back_agrees, nothing_waits, merges_came_to_their_end)

@@ -10,9 +10,31 @@ from memsync_assets.mart.queries import read_query
 from memsync_assets.salesforce import dead_letters, diff
 from memsync_assets.salesforce.client import Org
 from memsync_assets.salesforce.errors import GONE
-from memsync_assets.salesforce.plan_state import current_plan
+from memsync_assets.salesforce.plan_state import current_plan, find_plan
 from memsync_assets.salesforce.snapshot import forget_snapshots, take_snapshot
 from memsync_assets.salesforce.specifications import Specifications
+
+#: Why changes that were to be sent wait, by code. What an option or a setting leaves unsent on purpose does not.
+_WAITING = {
+    "held_by_breaker": "held by the breaker",
+    "api_budget": "what is left of the org's API calls of the day is reserved for others",
+    "REQUEST_LIMIT_EXCEEDED": "the org's API calls of the day are used up",
+}
+
+
+@dataclass(frozen=True)
+class Unsent:
+    """Changes of the plan at hand that were to be sent and wait.
+
+    Attributes:
+        reason: why, for people.
+        remedy: the command that sends them.
+    """
+
+    changes: int
+    code: str
+    reason: str
+    remedy: str
 
 
 @dataclass(frozen=True)
@@ -117,3 +139,24 @@ def count_results(mart: Mart, plan_hash: str) -> SyncCounts:
         codes,
         count("read_back_differences"),
     )
+
+
+def find_unsent(mart: Mart) -> Unsent | None:
+    """What the last apply had to leave, or None."""
+    plan = find_plan(mart)
+    if plan is None:
+        return None
+    rows = mart.fetch(
+        "SELECT error_code, COUNT(*) AS n FROM salesforce_sync_results"
+        " WHERE plan_hash = @plan_hash AND status = 'skipped' GROUP BY error_code",
+        {"plan_hash": plan.plan_hash},
+    ).to_pylist()
+    waiting = {row["error_code"]: int(row["n"]) for row in rows if row["error_code"] in _WAITING}
+    if not waiting:
+        return None
+    # A plan is left for one reason.
+    ((code, changes),) = waiting.items()
+    reason = f"{_WAITING[code]}: {plan.held}" if code == "held_by_breaker" else _WAITING[code]
+    # A plan of which a part was sent is closed.
+    remedy = f"apply --approve {plan.plan_hash}" if plan.state == "made" else "plan, then memsync apply"
+    return Unsent(changes, code, reason, f"memsync {remedy}")
