@@ -100,7 +100,7 @@ def normalized_contacts(project: dg.ResourceParam[Project]) -> Iterator[dg.Mater
 def persons(project: dg.ResourceParam[Project]) -> Iterator[dg.MaterializeResult[None]]:
     """Resolve contacts to persons with a persistent person_id."""
     with open_mart(project) as mart:
-        counts = resolve_persons(mart, project.settings, read_decisions(project))
+        counts = resolve_persons(mart, project.settings, read_decisions(project), project.as_of)
         yield from table_results(mart, _PERSONS, asdict(counts))
 
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from memsync_assets.contacts.as_of import date_of_roles
 from memsync_assets.contacts.clustering import Clusters, Link, cluster
 from memsync_assets.contacts.decisions import Decision
 from memsync_assets.contacts.person_numbers import Ints, Numbering, number_persons
@@ -81,10 +83,13 @@ class PersonCounts:
     review: int
 
 
-def resolve_persons(mart: Mart, settings: Settings, decisions: Sequence[Decision]) -> PersonCounts:
+def resolve_persons(
+    mart: Mart, settings: Settings, decisions: Sequence[Decision], as_of: date | None = None
+) -> PersonCounts:
     """Make persons, contact_persons, person_ids, golden_values, person_roles and review_pairs of normalized_contacts.
 
     The same contacts, decisions and former persons give the same tables, however often it is run.
+    as_of: roles in force on this date make the primary account; None: the loads' latest as-of date.
 
     Raises:
         PersonsHeldError: more persons would change than settings.identity allows.
@@ -106,7 +111,7 @@ def resolve_persons(mart: Mart, settings: Settings, decisions: Sequence[Decision
         _write_priorities(mart, settings)
         mart.store(read_query("contacts/golden_values"), Replace())
         persons = mart.store(read_query("contacts/persons"), Replace())
-        mart.store(read_query("contacts/person_roles"), Replace())
+        mart.store(read_query("contacts/person_roles"), Replace(), {"as_of": date_of_roles(mart, as_of)})
         return persons, _write_review(mart, decisions)
 
     persons, review = mart.whole(write)

@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime
 import pyarrow as pa
 import pyarrow.csv
 
+from memsync_assets.contacts.as_of import date_of_roles
 from memsync_assets.mart.engine import Mart, Replace
 from memsync_assets.mart.queries import all_queries
 from memsync_assets.salesforce import diff
@@ -160,8 +161,7 @@ def fill_upload_tables(mart: Mart, specifications: Specifications, as_of: date |
     """
     _store_picklist_values(mart, specifications)
     by_table = {query.table: query for query in all_queries() if query.name.startswith("salesforce/")}
-    latest = mart.fetch("SELECT MAX(as_of) AS as_of FROM loads")["as_of"][0].as_py()
-    given = {"as_of": as_of or latest or datetime.now(UTC).date()}
+    given = {"as_of": date_of_roles(mart, as_of)}
     for one in specifications:
         if one.table in by_table:
             mart.store(by_table[one.table], Replace(), given)

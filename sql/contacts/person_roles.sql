@@ -2,8 +2,9 @@
 -- grain: one row for each person, employer group and role
 -- key: person_id, source_system, group_id, role_code
 -- purpose: employment does not survive: every role of every contact of the person stays. is_primary marks the role
---   whose group is the person's primary account. Only a group that its source system knows can be: then one in force,
---   then one the source calls primary, then source priority, then the latest, then the smallest key
+--   whose group is the person's primary account. Only a group that its source system knows can be: then one in force on
+--   @as_of before one to come before one that has ended, then one the source calls primary, then source priority,
+--   then the latest, then the smallest key
 WITH roles AS (
     SELECT
         p.person_id,
@@ -37,7 +38,11 @@ ranked AS (
             PARTITION BY q.person_id
             ORDER BY
                 CASE WHEN g.group_id IS NULL THEN 1 ELSE 0 END ASC,
-                CASE WHEN q.termination_date IS NULL THEN 0 ELSE 1 END ASC,
+                CASE
+                    WHEN q.termination_date <= @as_of THEN 2
+                    WHEN q.effective_date > @as_of THEN 1
+                    ELSE 0
+                END ASC,
                 q.is_active DESC,
                 q.is_called_primary DESC,
                 q.priority ASC,

@@ -1,8 +1,8 @@
 -- table: account_contact_relation_upload
 -- grain: one row for each person and employer group
 -- key: relation_key
--- purpose: what Salesforce is to hold as AccountContactRelations: one a group, its roles joined. The roles in force
---   count; where none is in force any more, the former ones are shown on an inactive relation
+-- purpose: what Salesforce is to hold as AccountContactRelations: one a group, its roles joined. The roles in force on
+--   @as_of count; where none is, the others are shown on an inactive relation. An inactive person's are all inactive
 WITH roles AS (
     SELECT
         r.person_id,
@@ -12,7 +12,8 @@ WITH roles AS (
         r.effective_date,
         r.termination_date,
         COALESCE(v.picklist_value, o.picklist_value, r.role_code) AS role_name,
-        CASE WHEN r.termination_date IS NULL OR r.termination_date > @as_of THEN 1 ELSE 0 END AS is_in_force
+        p.is_active,
+        CASE WHEN r.termination_date <= @as_of OR r.effective_date > @as_of THEN 0 ELSE 1 END AS is_in_force
     FROM person_roles AS r
     INNER JOIN persons AS p ON r.person_id = p.person_id
     INNER JOIN employer_groups AS g ON r.source_system = g.source_system AND r.group_id = g.group_id
@@ -31,6 +32,7 @@ relations AS (
         q.source_system,
         q.group_id,
         MAX(q.is_in_force) AS is_in_force,
+        MAX(q.is_active) AS is_active,
         MAX(q.is_primary) AS is_primary,
         MIN(q.effective_date) AS start_date,
         CASE
@@ -68,7 +70,7 @@ SELECT
     CONCAT('GR:', n.source_system, ':', n.group_id) AS account_key,
     n.person_id,
     j.roles,
-    CASE WHEN n.is_in_force = 1 THEN 'true' ELSE 'false' END AS is_active,
+    CASE WHEN n.is_in_force = 1 AND n.is_active = 'Y' THEN 'true' ELSE 'false' END AS is_active,
     CAST(n.start_date AS NVARCHAR(10)) AS start_date,
     CAST(n.end_date AS NVARCHAR(10)) AS end_date,
     CASE WHEN n.is_primary = 'Y' THEN 'true' ELSE 'false' END AS is_primary

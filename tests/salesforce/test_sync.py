@@ -305,3 +305,31 @@ def test_an_org_that_takes_them_for_one_is_said_so(scene: Scene) -> None:
     scene.org.describe("Account").by_name["Membership_Key__c"] = key.model_copy(update={"caseSensitive": False})
     with pytest.raises(MemsyncError, match="1 keys differ only in upper and lower case"):
         scene.plan()
+
+
+def test_a_relation_is_active_while_a_role_of_it_is_in_force(scene: Scene) -> None:
+    scene.project = replace(scene.project, as_of=date(2026, 11, 20))
+    for group in ("001", "002", "003"):
+        scene.group(group)
+    scene.person("P1")
+    scene.role("P1", "001", is_primary="Y", termination_date=date(2027, 1, 1))
+    scene.role("P1", "002", effective_date=date(2027, 6, 1))
+    scene.role("P1", "003", termination_date=date(2026, 11, 20))
+    assert all_went_well(scene.sync())
+    assert active_relations(scene) == {"P1:GR:a:001"}
+    scene.project = replace(scene.project, as_of=date(2027, 6, 1))
+    assert all_went_well(scene.sync())
+    assert active_relations(scene) == {"P1:GR:a:002"}
+
+
+def test_an_inactive_persons_relations_are_inactive(scene: Scene) -> None:
+    small(scene).sync()
+    scene.do("UPDATE persons SET is_active = 'N' WHERE person_id = 'P1'")
+    assert all_went_well(scene.sync())
+    assert active_relations(scene) == {"P2:GR:a:002"}
+    assert scene.plan().changes == 0
+
+
+def active_relations(scene: Scene) -> set[str]:
+    rows = scene.rows("SELECT Relation_Key__c FROM AccountContactRelation WHERE IsActive = true")
+    return {row["Relation_Key__c"] for row in rows}
