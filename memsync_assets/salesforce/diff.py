@@ -109,7 +109,17 @@ INSERT INTO changed_records (object_name, external_id, record_id, operation, rea
 SELECT {_text(one.object)}, l.external_id, l.record_id, {operation}, '{GONE}'
 FROM {one.live_table} AS l
 LEFT OUTER JOIN record_matches AS m ON m.object_name = {_text(one.object)} AND m.record_id = l.record_id
-WHERE l.external_id IS NOT NULL AND m.record_id IS NULL AND ({condition})"""  # noqa: S608
+WHERE l.external_id IS NOT NULL AND m.record_id IS NULL AND ({condition}){_ends_stay(one)}"""  # noqa: S608
+
+
+def _ends_stay(one: UploadSpecification) -> str:
+    """That neither end of a relation is planned to be deleted: Salesforce deletes the relation with it."""
+    if not one.is_made_by_org:
+        return ""
+    deleted = " OR ".join(
+        f"(d.object_name = {_text(one.references[name])} AND d.record_id = l.{quoted(name)})" for name in one.adopt_by
+    )
+    return f" AND NOT EXISTS (SELECT 1 FROM changed_records AS d WHERE d.operation = 'delete' AND ({deleted}))"  # noqa: S608
 
 
 def _parent_stays(one: UploadSpecification) -> str:

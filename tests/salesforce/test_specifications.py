@@ -10,7 +10,7 @@ import pytest
 from memsync_assets.salesforce.specifications import read_specifications
 from memsync_assets.settings import DEFAULT_CONFIG, Home, MemsyncError, Project, load_settings
 from tests.salesforce.scene import Scene
-from tests.salesforce.test_sync import small
+from tests.salesforce.test_sync import all_went_well, small
 
 
 @pytest.fixture
@@ -125,3 +125,16 @@ def test_what_does_not_fit_the_org_or_the_mart_is_said_before_anything_is_sent(
     with pytest.raises(MemsyncError) as caught:
         small(scene).plan()
     assert said in str(caught.value)
+
+
+def test_nothing_is_planned_for_the_relations_of_a_contact_that_is_deleted(scene: Scene, own: Project) -> None:
+    old = "  action: deactivate\n  set: {Membership_Status__c: Inactive}"
+    spoil(own, "contact.yaml", old, "  action: delete")
+    scene.project = Project(scene.project.settings, scene.project.home, scene.project.landing, own.config)
+    small(scene).sync()
+    for table in ("persons", "person_roles"):
+        scene.do(f"DELETE FROM {table} WHERE person_id = 'P1'")
+    assert scene.plan().records == {"Contact delete": 1}
+    assert all_went_well(scene.apply())
+    assert len(scene.rows("SELECT Id FROM AccountContactRelation")) == 1
+    assert scene.plan().changes == 0
