@@ -11,13 +11,12 @@ import io
 import time
 from collections.abc import Callable, Iterator, Sequence
 
-from memsync_assets.salesforce.changes import Change, Outcome
+from memsync_assets.salesforce.changes import CLEARED, Change, Outcome
 from memsync_assets.salesforce.errors import RefusedError, TransientError, UnknownOutcomeError, code_of
 from memsync_assets.salesforce.sending import Target, deleted_already
 
 #: The vendor takes 150 MB in base64: no more than 100 MB of CSV.
 MAX_BYTES = 100_000_000
-CLEARED = "#N/A"
 _JOBS = "/jobs/ingest"
 _ENDED = ("JobComplete", "Failed", "Aborted")
 _LONGEST_WAIT = 10.0

@@ -11,6 +11,8 @@ from memsync_assets.salesforce.specifications import UploadSpecification
 
 Status = Literal["succeeded", "failed", "skipped"]
 Method = Literal["upsert", "update", "delete"]
+#: The text that empties a field in a Bulk file, so that it can be no value.
+CLEARED = "#N/A"
 #: So many changes are held in memory at a time.
 MOST_AT_ONCE = 100_000
 _ALL = 2**31 - 1

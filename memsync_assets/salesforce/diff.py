@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from memsync_assets.salesforce.changes import CLEARED
 from memsync_assets.salesforce.specifications import FieldRule, Specifications, UploadSpecification, quoted
 
 NEW = "new"
@@ -148,10 +149,10 @@ def changed_fields(all_of_them: Specifications, one: UploadSpecification, name: 
 INSERT INTO planned_changes
     (object_name, external_id, record_id, operation, field_name, before_value, after_value, reason)
 SELECT
-    c.object_name, c.external_id, c.record_id, c.operation, {_text(name)}, {before}, u.{quoted(rule.column)},
+    c.object_name, c.external_id, c.record_id, c.operation, {_text(name)}, {before}, {_given(rule)},
     CASE
         WHEN c.reason <> '{CHANGED}' THEN c.reason
-        WHEN s.external_id IS NOT NULL AND COALESCE(s.{quoted(name)}, '') = COALESCE(u.{quoted(rule.column)}, '')
+        WHEN s.external_id IS NOT NULL AND COALESCE(s.{quoted(name)}, '') = COALESCE({_given(rule)}, '')
             THEN '{DRIFT}'
         ELSE '{CHANGED}'
     END
@@ -160,7 +161,7 @@ INNER JOIN {one.table} AS u ON c.external_id = u.{_key(one)}
 LEFT OUTER JOIN {one.live_table} AS l ON c.record_id = l.record_id
 LEFT OUTER JOIN {one.synced_table} AS s ON c.external_id = s.external_id{_joins_of_references(one, [name])}{parent}
 WHERE c.object_name = {_text(one.object)}
-    AND ((c.operation = 'insert' AND u.{quoted(rule.column)} IS NOT NULL){updated})"""  # noqa: S608
+    AND ((c.operation = 'insert' AND {_given(rule)} IS NOT NULL){updated})"""  # noqa: S608
 
 
 def external_ids(one: UploadSpecification) -> str:
@@ -272,7 +273,7 @@ INNER JOIN sync_plan AS p
 def agreed(one: UploadSpecification) -> tuple[str, str]:
     """Remember the upload rows that the org agrees with now: all but those of which something failed."""
     names = ", ".join(quoted(name) for name in one.fields)
-    columns = ", ".join(f"u.{quoted(rule.column)}" for rule in one.fields.values())
+    columns = ", ".join(_given(rule) for rule in one.fields.values())
     open_ones = f"""SELECT o.external_id FROM sync_outcomes AS o
     WHERE o.plan_hash = @plan_hash AND o.object_name = {_text(one.object)} AND o.status <> 'succeeded'
     UNION ALL SELECT d.external_id FROM dead_letters AS d WHERE d.object_name = {_text(one.object)}"""  # noqa: S608
@@ -287,11 +288,16 @@ WHERE u.{_key(one)} NOT IN ({open_ones})""",  # noqa: S608
 
 
 def _differs(name: str, rule: FieldRule) -> str:
-    given, live = f"u.{quoted(rule.column)}", f"COALESCE(l.{quoted(name)}, '')"
+    given, live = _given(rule), f"COALESCE(l.{quoted(name)}, '')"
     wanted = f"COALESCE(r_{name}.record_id, {_UNBORN})" if rule.references else given
     if rule.when_null == "keep":
         return f"({given} IS NOT NULL AND {wanted} <> {live})"
     return f"CASE WHEN {given} IS NULL THEN '' ELSE {wanted} END <> {live}"
+
+
+def _given(rule: FieldRule) -> str:
+    """The value of an upload row: a text that Bulk takes for none is none, however it is sent."""
+    return f"NULLIF(u.{quoted(rule.column)}, {_text(CLEARED)})"
 
 
 def _joins_of_references(one: UploadSpecification, names: Iterable[str]) -> str:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from memsync_assets.salesforce import bulk
 from memsync_assets.salesforce.bulk import write_files
-from memsync_assets.salesforce.changes import Change
+from memsync_assets.salesforce.changes import CLEARED, Change
 from memsync_assets.salesforce.sending import Target
 from memsync_assets.salesforce.specifications import read_specifications
 from memsync_assets.settings import DEFAULT_CONFIG, Home, Project, load_settings
@@ -73,6 +73,17 @@ def test_a_job_clears_fields_and_leaves_others_alone(crowd: Scene) -> None:
     assert crowd.plan().changes == 0
 
 
+@pytest.mark.parametrize("bulk_above", [100, 1000])
+def test_a_text_that_clears_a_field_in_a_job_is_no_value_either_way(crowd: Scene, bulk_above: int) -> None:
+    crowd.set(bulk_above=bulk_above)
+    crowd.do("UPDATE persons SET title = '#N/A' WHERE person_id < 'P200'")
+    assert all_went_well(crowd.sync())
+    crowd.do("UPDATE persons SET title = '#N/A'")
+    assert all_went_well(crowd.sync())
+    assert len(crowd.rows("SELECT Id FROM Contact WHERE Title = null")) == PEOPLE
+    assert crowd.plan().changes == 0
+
+
 def test_a_job_deletes(crowd: Scene) -> None:
     crowd.do("""INSERT INTO person_roles (person_id, source_system, group_id, role_code, is_primary)
         SELECT person_id, 'a', '002', 'BROKER', 'N' FROM persons""")
@@ -111,7 +122,7 @@ def test_a_file_says_exactly_what_changes(rows: list[tuple[str, str | None]]) ->
     files = list(write_files(_target(), changes))
     read = [row for data, _ in files for row in csv.DictReader(io.StringIO(data.decode("utf-8"), newline=""))]
     assert [(row["Person_Id__c"], row["Title"]) for row in read] == [
-        (key, bulk.CLEARED if value is None else value) for key, value in rows
+        (key, CLEARED if value is None else value) for key, value in rows
     ]
 
 
