@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from memsync_assets.mart.engine import Mart
+from memsync_assets.salesforce.client import Org
 from memsync_assets.salesforce.describe import FieldDescription, ObjectDescription
+from memsync_assets.salesforce.errors import RefusedError
 from memsync_assets.salesforce.specifications import FieldRule, Finding, Specifications, UploadSpecification, quoted
 
 
@@ -24,34 +26,52 @@ def check_table(mart: Mart, specifications: Specifications, one: UploadSpecifica
         raise specifications.origins[one.object].error(findings)
 
 
-def check_org(
-    mart: Mart, specifications: Specifications, one: UploadSpecification, described: ObjectDescription
-) -> None:
+def check_org(mart: Mart, specifications: Specifications, one: UploadSpecification, org: Org) -> None:
     """Hold a specification and the values of its upload table against what the org says of the object.
 
     Raises:
-        MemsyncError: a field is missing, of a type that cannot be, or not ours to write, or the values of a column are
-            not of its field's type, or keys differ only in case where the org takes them for one. Every finding is
-            named with file, line and key; values are only counted.
+        MemsyncError: the object or a field is missing, of a type that cannot be, or not ours to write, or the values of
+            a column are not of its field's type, or keys differ only in case where the org takes them for one. Every
+            finding is named with file, line and key; values are only counted.
     """
+    origin = specifications.origins[one.object]
+    try:
+        described = org.describe(one.object)
+    except RefusedError as error:
+        if error.code != "NOT_FOUND":
+            raise
+        finding = f"the org has no object {one.object}, or this user does not see it"
+        raise origin.error([(("object",), finding)]) from error
     findings = [*_findings(one, described)] or [*_value_findings(mart, one, described)]
     if findings:
-        raise specifications.origins[one.object].error(findings)
+        raise origin.error(findings)
+
+
+def _meant(described: ObjectDescription, name: str) -> str:
+    """The field that is spelt so but for its case, as a question."""
+    meant = next((known for known in described.by_name if known.lower() == name.lower()), None)
+    return f" (is {meant} meant?)" if meant else ""
 
 
 def _findings(one: UploadSpecification, described: ObjectDescription) -> Iterator[Finding]:
+    if described.name != one.object:
+        yield ("object",), f"the org spells it {described.name}"
     key = described.by_name.get(one.external_id.field)
     if key is None:
         yield (
             ("external_id", "field"),
-            f"the org has no field {one.external_id.field}; it must be made as Unique and External ID",
+            f"the org has no field {one.external_id.field}{_meant(described, one.external_id.field)};"
+            " it must be made as Unique and External ID",
         )
     elif not key.externalId:
         yield ("external_id", "field"), f"{key.name} is no External ID in the org; make it Unique and External ID"
     for name in one.live_fields:
         field = described.by_name.get(name)
         if field is None:
-            yield _named(one, name), f"the org's {one.object} has no field {name}, or this user does not see it"
+            yield (
+                _named(one, name),
+                f"the org's {one.object} has no field {name}{_meant(described, name)}, or this user does not see it",
+            )
         elif name in one.fields:
             yield from _field_findings(field, one.fields[name])
     for name, value in one.removed.set.items():

@@ -142,7 +142,7 @@ def find_changes(
     for one in specifications:
         if org:
             tell(f"reading {one.object} from the org")
-            check_org(mart, specifications, one, org.describe(one.object))
+            check_org(mart, specifications, one, org)
             read[one.object] = take_snapshot(mart, org, one, now)
         else:
             clear_snapshot(mart, one)

@@ -77,6 +77,25 @@ def test_a_mistake_is_named_with_file_line_and_key(own: Project, name: str, old:
     [
         ("contact.yaml", "MobilePhone:", "CellPhone:", "line 15: fields.CellPhone: the org's Contact has no field"),
         (
+            "account_contact_relation.yaml",
+            "object: AccountContactRelation",
+            "object: Relation__c",
+            "account_contact_relation.yaml: line 3: object: the org has no object Relation__c",
+        ),
+        (
+            "account_contact_relation.yaml",
+            "object: AccountContactRelation",
+            "object: accountcontactrelation",
+            "line 3: object: the org spells it AccountContactRelation",
+        ),
+        ("contact.yaml", "MobilePhone:", "mobilephone:", "the org's Contact has no field mobilephone (is MobilePhone"),
+        (
+            "contact.yaml",
+            "field: Person_Id__c",
+            "field: person_id__c",
+            "no field person_id__c (is Person_Id__c meant?)",
+        ),
+        (
             "contact.yaml",
             "field: Person_Id__c",
             "field: Department",
