@@ -162,7 +162,9 @@ def apply(
     config: ConfigOption = DEFAULT_CONFIG,
     approve: Annotated[
         str | None,
-        typer.Option("--approve", help="Apply without asking: the hash of the plan as `memsync plan` shows it."),
+        typer.Option(
+            "--approve", help="Apply without asking: the hash of the plan as `memsync plan` shows it, or its start."
+        ),
     ] = None,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="First plan anew, with what Salesforce refused before.")
@@ -173,7 +175,7 @@ def apply(
     Exit code: 0 all changes succeeded, 5 some failed or were not sent, 2 the plan was not approved or is not the last
     one.
 
-    Examples: `memsync apply`, `memsync apply --approve 3f6c...`, `memsync apply --retry-failed`
+    Examples: `memsync apply`, `memsync apply --approve 3f6c12ab90de`, `memsync apply --retry-failed`
     """
     from memsync_assets.mart.connect import open_mart
     from memsync_assets.run_lock import only_run

@@ -23,6 +23,9 @@ from memsync_assets.salesforce.results import SyncCounts, count_results, read_ba
 from memsync_assets.salesforce.specifications import Specifications, read_specifications
 from memsync_assets.settings import Project
 
+# So much of a hash is nobody's chance: two plans do not begin alike.
+_SHORTEST_APPROVAL = 8
+
 
 def apply_plan(
     mart: Mart,
@@ -38,7 +41,7 @@ def apply_plan(
         mart: the mart.
         project: its settings say whether the org may be written to.
         org: None: nothing is sent, every change is skipped as `plan_only`.
-        approve: the hash of the plan that a person has approved; needed where the breaker holds it.
+        approve: the hash of the plan that a person has approved, or how it begins; needed where the breaker holds it.
         tell: is told how far it is, in counts.
 
     Raises:
@@ -46,10 +49,8 @@ def apply_plan(
         MemsyncError: there is no plan, or the org can be reached no more.
     """
     plan = current_plan(mart)
-    if approve is not None and approve != plan.plan_hash:
-        raise StalePlanError(
-            f"the plan at hand is {plan.plan_hash[:12]}, not the approved {approve[:12]}. Look at it: memsync plan."
-        )
+    if approve is not None:
+        _refuse_another(plan, approve)
     journal = Journal(mart, plan.plan_hash)
     if plan.state == "applied":
         return count_results(mart, plan.plan_hash)
@@ -116,6 +117,18 @@ def _close(mart: Mart, specifications: Specifications, plan: PlanState) -> None:
         set_state(mart, "applied")
 
 
+def _refuse_another(plan: PlanState, approve: str) -> None:
+    if len(approve) < _SHORTEST_APPROVAL:
+        raise StalePlanError(
+            f"an approval names a plan by its hash, of which the first {_SHORTEST_APPROVAL} characters are enough;"
+            f" it has {len(approve)}. The hash: memsync plan."
+        )
+    if not plan.plan_hash.startswith(approve):
+        raise StalePlanError(
+            f"the plan at hand is {plan.plan_hash[:12]}, not the approved {approve[:12]}. Look at it: memsync plan."
+        )
+
+
 def _refuse_if_stale(mart: Mart, project: Project, org: Org, specifications: Specifications, plan: PlanState) -> None:
     found = find_changes(mart, project, org, specifications, retry_failed=plan.retries_failed == "Y")
     if found.plan_hash != plan.plan_hash:
@@ -129,7 +142,7 @@ def _why_not(project: Project, org: Org | None, plan: PlanState, approve: str | 
     """The code of the reason why the plan may not be sent, or None."""
     if (reason := why_not_to_write(project, org)) or org is None:
         return reason
-    if plan.held and approve != plan.plan_hash:
+    if plan.held and approve is None:
         return "held_by_breaker"
     if org.organization.organization_id != plan.organization_id:
         raise StalePlanError("the plan was made for another org. Make it again: memsync plan.")

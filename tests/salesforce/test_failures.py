@@ -168,6 +168,8 @@ def test_only_the_plan_at_hand_can_be_approved(scene: Scene) -> None:
     plan = small(scene).plan()
     with pytest.raises(StalePlanError, match="Look at it"):
         scene.apply("0" * 64)
+    with pytest.raises(StalePlanError, match="first 8 characters"):
+        scene.apply(plan.plan_hash[:7])
     assert all_went_well(scene.apply(plan.plan_hash))
 
 
@@ -179,7 +181,7 @@ def test_the_breaker_holds_a_plan_until_it_is_approved(scene: Scene) -> None:
     assert plan.held == "Contact: 2 of 2 live records change, more than 50%"
     counts = scene.apply()
     assert (counts.skipped, counts.codes) == (2, {"held_by_breaker": 2})
-    assert all_went_well(scene.apply(plan.plan_hash))
+    assert all_went_well(scene.apply(plan.plan_hash[:12]))
     scene.do("DELETE FROM person_roles WHERE person_id = 'P1' AND group_id = '002'")
     assert scene.plan().held == "AccountContactRelation: 1 deletes and deactivations, more than 0"
 
