@@ -16,6 +16,7 @@ from memsync_assets.graph_run import GraphRun
 from memsync_assets.mart.connect import open_mart
 from memsync_assets.parity.reconciliations import date_compared
 from memsync_assets.parity.verdicts import read_verdicts
+from memsync_assets.salesforce.dead_letters import count_held
 from memsync_assets.salesforce.results import Unsent, find_unsent
 from memsync_assets.settings import Project
 
@@ -73,6 +74,7 @@ class RunSummary:
     plan: pa.Table
     results: pa.Table
     unsent: Unsent | None
+    held_back: int
     beyond_tolerance: bool
     reports: tuple[Path, ...]
     alerts: Path | None
@@ -111,6 +113,7 @@ def summarize(project: Project, outcome: GraphRun) -> RunSummary:
             plan=mart.fetch(PLAN),
             results=mart.fetch(RESULTS),
             unsent=find_unsent(mart),
+            held_back=count_held(mart),
             beyond_tolerance=any(verdict.is_beyond for verdict in read_verdicts(mart, as_of)),
             alerts=alerts_file(project),
             quarantine=str(project.home.quarantine),
@@ -143,6 +146,12 @@ def print_summary(console: Console, summary: RunSummary) -> None:
         console.print(
             f"[yellow]not sent[/yellow]: {summary.unsent.changes:,} changes, {escape(summary.unsent.reason)}."
             f" Send them with: {summary.unsent.remedy}",
+            soft_wrap=True,
+        )
+    if summary.held_back:
+        console.print(
+            f"[yellow]held back[/yellow]: {summary.held_back:,} records, since Salesforce refused them or a value of"
+            " them: `memsync export dead_letters FILE` lists them, `memsync apply --retry-failed` sends them again.",
             soft_wrap=True,
         )
     if summary.alerts:

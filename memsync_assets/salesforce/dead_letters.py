@@ -69,6 +69,11 @@ def keep(mart: Mart, plan_hash: str) -> int:
     return kept
 
 
+def count_held(mart: Mart) -> int:
+    """Records that are held back, or of which a value is."""
+    return _count(mart, "(SELECT DISTINCT d.object_name, d.external_id FROM dead_letters AS d) AS h")
+
+
 def _take_out(mart: Mart, records: str) -> None:
     mart.execute(
         f"DELETE FROM planned_changes WHERE EXISTS (SELECT 1 FROM ({records}) AS h"  # noqa: S608

@@ -109,3 +109,15 @@ def test_a_sync_without_api_calls_ends_with_5_and_says_how_to_go_on(runs: Runs) 
     assert f"memsync apply --approve {plan['plan_hash']}\n" in output
     runs.scene.no_faults()
     assert runs.scene.apply(plan["plan_hash"]).skipped == 0
+
+
+def test_records_that_are_held_back_are_told_by_every_run(runs: Runs) -> None:
+    runs.load("Ann", "Bob")
+    runs.scene.fault(kind="duplicates", times=1)
+    assert runs.run()[0] == 5
+    runs.scene.no_faults()
+    code, output = runs.run()
+    ((held,)) = runs.scene.fetch("SELECT COUNT(DISTINCT external_id) AS n FROM dead_letters")
+    assert (code, held["n"] > 0, "Sync plan: none" in output) == (0, True, True), output
+    assert f"held back: {held['n']} records" in output
+    assert "memsync apply --retry-failed" in output
