@@ -27,7 +27,7 @@ from memsync_assets.parity.drift import watch_drift
 from memsync_assets.parity.ledger import bring_ledger_up_to
 from memsync_assets.parity.report.charts import Line, line_chart
 from memsync_assets.parity.report.writing import Report, write_reports
-from memsync_assets.settings import Home, Project
+from memsync_assets.settings import Home, Project, Settings
 from tests.parity.oracle import Row, World
 from tests.parity.test_subscribers import readme_block
 from tests.parity.worlds import AS_OF, row, settings, write
@@ -273,6 +273,32 @@ def test_nothing_compared_gives_no_report(tmp_path: Path) -> None:
     empty = settings(world([], [], AS_OF))
     assert write_reports(mart, Project(empty, Home(tmp_path), tmp_path)) == []
     mart.close()
+
+
+def test_a_scope_that_is_empty_now_still_has_a_report_with_its_past(mart: DuckDBMart, tmp_path: Path) -> None:
+    later = AS_OF + timedelta(days=1)
+    for day, flagged in ((AS_OF, {("a", "G1")}), (later, set())):
+        there = replace(world([row()], [], day), flagged=frozenset(flagged))
+        write(mart, there)
+        compare_membership(mart, settings(there), day)
+    (report,) = write_reports(mart, Project(settings(there), Home(tmp_path), tmp_path))
+    assert report.figures.totals == []
+    assert AS_OF in report.figures.dates
+    assert openpyxl.load_workbook(report.workbook)["Summary"]._charts == []
+
+
+def test_a_report_that_fails_takes_no_other_with_it(mart: DuckDBMart, tmp_path: Path) -> None:
+    there = world([row()], [], AS_OF)
+    write(mart, there)
+    block = settings(there).reconciliations["ihm"]
+    both = Settings(reconciliations={"first": block, "second": block})
+    compare_membership(mart, both, AS_OF)
+    home = Home(tmp_path)
+    (home.reports / f"first-{AS_OF}.xlsx").mkdir(parents=True)
+    with pytest.raises(ExceptionGroup, match="no report of first"):
+        write_reports(mart, Project(both, home, tmp_path))
+    assert (home.reports / f"second-{AS_OF}.xlsx").is_file()
+    assert (home.reports / f"second-{AS_OF}.html").is_file()
 
 
 def test_a_chart_of_nothing_and_of_one_point_is_drawn() -> None:

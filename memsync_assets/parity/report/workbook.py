@@ -297,8 +297,9 @@ def _trend(book: _Book, sheet: Worksheet, first: int) -> int:
     found = {(row["as_of"], row["downstream_system"]): row["findings"] for row in book.figures.trend}
     columns = [_Column("As of", 24, "date"), *(_Column(system, 14, "count") for system in systems)]
     _section(book, sheet, first, title, columns, ([day, *(found.get((day, of)) for of in systems)] for day in dates))
-    if not dates:
-        return first + 2
+    if not (dates and systems):
+        # Excel has no chart without a series: nothing is compared now, whatever was before.
+        return first + 2 + len(dates)
     chart = book.book.add_chart({"type": "line"})
     last = first + 1 + len(dates)
     for place, system in enumerate(systems, 1):

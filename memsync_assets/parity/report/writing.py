@@ -39,13 +39,26 @@ class Report:
 
 
 def write_reports(mart: Mart, project: Project, as_of: date | None = None) -> list[Report]:
-    """Write the workbook and the page of every reconciliation for an as-of date; None: the latest of the loads."""
+    """Write the workbook and the page of every reconciliation for an as-of date; None: the latest of the loads.
+
+    Raises:
+        ExceptionGroup: some report could not be written; all others are.
+    """
     compared = date_compared(mart, as_of or project.as_of)
     if compared is None:
         return []
     folder = project.home.reports
     folder.mkdir(parents=True, exist_ok=True, mode=_FOLDER_MODE)
-    return [_write(mart, project, name, compared) for name in project.settings.reconciliations]
+    written: list[Report] = []
+    failed: dict[str, Exception] = {}
+    for name in project.settings.reconciliations:
+        try:
+            written.append(_write(mart, project, name, compared))
+        except Exception as error:  # noqa: BLE001 - whatever it was, the others' readers get their reports
+            failed[name] = error
+    if failed:
+        raise ExceptionGroup(f"no report of {', '.join(failed)}", list(failed.values()))
+    return written
 
 
 def _write(mart: Mart, project: Project, reconciliation: str, as_of: date) -> Report:
