@@ -113,6 +113,50 @@ def test_a_group_that_leaves_the_scope_closes_without_agreement(own_mart: DuckDB
     assert (left["status"], left["closed_because"]) == ("closed", "left scope")
 
 
+def test_lists_of_groups_that_left_the_scope_leave_it_and_those_with_one_in_it_agree(
+    own_mart: DuckDBMart, on: Day
+) -> None:
+    placed = [row("1", group) for group in ("G1", "G2")] + [row("2", group) for group in ("G1", "G3")]
+    on(0, placed, [], flagged=frozenset({"G1", "G2", "G3"}))
+    assert [line["source_group_id"] for line in ledger(own_mart)] == ["G1;G2", "G1;G3"]
+    on(1, placed[:3], [], flagged=frozenset({"G3", "G", "2"}))
+    assert [line["closed_because"] for line in ledger(own_mart)] == ["left scope", "agrees"]
+
+
+def test_a_member_that_changes_its_kind_keeps_its_due_date(own_mart: DuckDBMart, on: Day) -> None:
+    on(0, [row()], [])
+    on(3, [row()], [row(state="TX")])
+    missing, wrong_state = ledger(own_mart)
+    assert (missing["status"], missing["closed_because"]) == ("closed", "became wrong_state")
+    assert (wrong_state["opened_on"], wrong_state["due_on"]) == (AS_OF + timedelta(days=3), missing["due_on"])
+    before = ledger(own_mart)
+    on(3, [row()], [row(state="TX")])
+    assert ledger(own_mart) == before
+
+    assert on(30, [row()], []).breached == 1
+    missing, wrong_state = ledger(own_mart)
+    assert (wrong_state["status"], wrong_state["closed_because"]) == ("closed", "became missing")
+    assert (missing["status"], missing["reopened_count"]) == ("open", 1)
+    assert missing["due_on"] == date(2026, 12, 7)
+
+
+def test_a_change_of_kind_in_flight_keeps_open_what_is_open(own_mart: DuckDBMart, on: Day) -> None:
+    on(0, [row()], [])
+    on(1, [replace(row(), changed_at=CUTOFF + timedelta(hours=1))], [row(state="TX")])
+    (missing,) = ledger(own_mart)
+    assert (missing["kind"], missing["status"]) == ("missing", "open")
+    on(2, [row()], [row(state="TX")])
+    assert [line["due_on"] for line in ledger(own_mart)] == [date(2026, 12, 7)] * 2
+
+
+def test_a_duplicate_follows_no_other_kind(own_mart: DuckDBMart, on: Day) -> None:
+    on(0, [row()], [])
+    on(3, [row()], [row(), row()])
+    duplicate, missing = ledger(own_mart)
+    assert missing["closed_because"] == "agrees"
+    assert (duplicate["kind"], duplicate["due_on"]) == ("duplicate", date(2026, 12, 8))
+
+
 def test_moves_are_counted(on: Day) -> None:
     on(0, [row("1"), row("2")], [])
     move = on(20, [row("1"), row("3")], [row("1")])

@@ -25,7 +25,10 @@ _DEFINITIONS = (
     ("stale_dates", "On both sides and alike in all of that, with different effective or termination dates."),
     ("cause", "What clearly more findings of a kind have in common than chance would bring: where to begin."),
     ("due", "Business days after the discrepancy opened, holidays left out; fixed when it opens."),
-    ("closed", "A later load showed agreement, or the group left the scope."),
+    (
+        "closed",
+        "A later load showed agreement, or the group left the scope, or another kind took over, due when this one was.",
+    ),
     ("drift", "What is odd about a load even where all systems agree; each system against its own earlier loads."),
     ("jump", "A group changed by more than 5 MAD (and 1%, and five members) from what is usual; needs 8 changes."),
     ("watch", "A group drifts slowly: an EWMA of its changes is beyond its limit; needs 16 changes."),
