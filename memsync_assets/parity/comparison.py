@@ -18,8 +18,10 @@ from memsync_assets.parity.counted import leave_unexplained, take_counts
 from memsync_assets.parity.narrowing import Narrowing
 from memsync_assets.parity.reconciliations import (
     Comparison,
+    comparable_pairs,
     date_compared,
     planned_comparisons,
+    read_deliveries,
     write_configuration,
     write_scope,
 )
@@ -30,6 +32,8 @@ from memsync_assets.settings import Settings
 _WORKING = ("compared_rows", "compared_subscribers", "counted_segments", "segments", "cell_counts", "member_findings")
 #: Downstream systems; one keeps little more than one core busy.
 _AT_A_TIME = 4
+#: What comparisons leave behind, each by its downstream system.
+_COMPARED = ("membership_counts", "discrepancies", "discrepancy_cells")
 _PARTITION = ReplacePartition(("reconciliation", "as_of", "downstream_system"))
 
 
@@ -66,6 +70,7 @@ def compare_membership(
     if compared is None:
         return []
     write_configuration(mart, settings)
+    mart.whole(lambda: _forget_others(mart, settings, compared))
     planned = planned_comparisons(mart, settings, compared)
     done: list[ComparisonCounts] = []
     for name, reconciliation in settings.reconciliations.items():
@@ -79,6 +84,34 @@ def compare_membership(
         else:
             done += [_compare(mart, one, groups, None, subscribers) for one in compared_here]
     return done
+
+
+def _forget_others(mart: Mart, settings: Settings, as_of: date) -> None:
+    """Delete what was compared on the date and is no longer configured: checks and exit codes read the whole date.
+
+    The ledger keeps its history.
+    """
+    on_date: dict[str, object] = {"as_of": as_of}
+    configured = set(comparable_pairs(settings, read_deliveries(mart)))
+    for table in _COMPARED:
+        stored = mart.fetch(
+            f"SELECT DISTINCT reconciliation, downstream_system FROM {table} WHERE as_of = @as_of",  # noqa: S608
+            on_date,
+        )
+        for pair in stored.to_pylist():
+            if (pair["reconciliation"], pair["downstream_system"]) not in configured:
+                mart.execute(
+                    f"DELETE FROM {table} WHERE as_of = @as_of"  # noqa: S608 - a name of our own schema
+                    " AND reconciliation = @reconciliation AND downstream_system = @downstream_system",
+                    on_date | pair,
+                )
+    scopes = mart.fetch("SELECT DISTINCT reconciliation FROM reconciliation_scope WHERE as_of = @as_of", on_date)
+    for scope in scopes.to_pylist():
+        if scope["reconciliation"] not in settings.reconciliations:
+            mart.execute(
+                "DELETE FROM reconciliation_scope WHERE as_of = @as_of AND reconciliation = @reconciliation",
+                on_date | scope,
+            )
 
 
 def _compare_side_by_side(

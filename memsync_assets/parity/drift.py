@@ -120,8 +120,7 @@ def watch_drift(mart: Mart, settings: Settings, as_of: date | None) -> dict[str,
         name: [*feeds, *_of_reconciliation(mart, name, block, compared)]
         for name, block in settings.reconciliations.items()
     }
-    for name, drifts in found.items():
-        _store(mart, name, compared, drifts)
+    mart.whole(lambda: _store(mart, compared, found))
     return found
 
 
@@ -274,18 +273,13 @@ def count_kinds(drifts: Sequence[Drift]) -> dict[str, int]:
     return dict(sorted(Counter(drift.kind for drift in drifts).items()))
 
 
-def _store(mart: Mart, reconciliation: str, as_of: date, drifts: Sequence[Drift]) -> None:
-    types = {"members_before": pa.int64(), "members_now": pa.int64(), "score": pa.float64()}
-    rows = [asdict(drift) for drift in drifts]
-    columns = {f.name: pa.array([row[f.name] for row in rows], types.get(f.name, pa.string())) for f in fields(Drift)}
-    columns["reconciliation"] = pa.array([reconciliation] * len(rows), pa.string())
-    columns["as_of"] = pa.array([as_of] * len(rows), pa.date32())
-
-    def replace() -> None:
-        mart.execute(
-            "DELETE FROM membership_drift WHERE reconciliation = @reconciliation AND as_of = @as_of",
-            {"reconciliation": reconciliation, "as_of": as_of},
-        )
-        mart.append("membership_drift", pa.table(columns))
-
-    mart.whole(replace)
+def _store(mart: Mart, as_of: date, found: Mapping[str, Sequence[Drift]]) -> None:
+    """Replace what is stored for the date, also of reconciliations that are no longer configured."""
+    rows = [
+        {"reconciliation": name, "as_of": as_of} | asdict(drift) for name, drifts in found.items() for drift in drifts
+    ]
+    types = {"as_of": pa.date32(), "members_before": pa.int64(), "members_now": pa.int64(), "score": pa.float64()}
+    names = ["reconciliation", "as_of", *(field.name for field in fields(Drift))]
+    columns = {name: pa.array([row[name] for row in rows], types.get(name, pa.string())) for name in names}
+    mart.execute("DELETE FROM membership_drift WHERE as_of = @as_of", {"as_of": as_of})
+    mart.append("membership_drift", pa.table(columns))

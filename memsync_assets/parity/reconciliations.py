@@ -5,7 +5,7 @@ A further area to reconcile is a further block of the configuration: nothing in 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -60,6 +60,19 @@ WHERE l.role = 'downstream' AND t.table_name = 'member_counts' AND NOT EXISTS (
 
 
 @dataclass(frozen=True)
+class Deliveries:
+    """What the last loads of the downstream systems brought.
+
+    Attributes:
+        cutoffs: for each system that has delivered a load, the cut-off of its last.
+        counted_on: for each of them that delivers counts in place of members, the date of the counts.
+    """
+
+    cutoffs: Mapping[str, datetime | None]
+    counted_on: Mapping[str, date]
+
+
+@dataclass(frozen=True)
 class Comparison:
     """One reconciliation of the source systems with one downstream system on an as-of date.
 
@@ -103,15 +116,30 @@ def planned_comparisons(mart: Mart, settings: Settings, as_of: date) -> list[Com
 
     Counts are compared on their own date only, and where members are counted.
     """
-    loaded = {row["system"]: row["cutoff_at"] for row in mart.fetch(_LAST_CUTOFFS).to_pylist()}
-    counted_on = {row["system"]: row["as_of"] for row in mart.fetch(_COUNTED_ON).to_pylist()}
+    delivered = read_deliveries(mart)
     return [
-        Comparison(name, as_of, system, loaded[system], counts_only=system in counted_on)
-        for name, reconciliation in settings.reconciliations.items()
-        for system in (reconciliation.downstream_systems or loaded)
-        if system in loaded
-        and (system not in counted_on or (counted_on[system] == as_of and reconciliation.counted == "members"))
+        Comparison(name, as_of, system, delivered.cutoffs[system], counts_only=system in delivered.counted_on)
+        for name, system in comparable_pairs(settings, delivered)
+        if delivered.counted_on.get(system, as_of) == as_of
     ]
+
+
+def comparable_pairs(settings: Settings, delivered: Deliveries) -> list[tuple[str, str]]:
+    """Each reconciliation with each of its downstream systems that it can be compared with on some date."""
+    return [
+        (name, system)
+        for name, reconciliation in settings.reconciliations.items()
+        for system in (reconciliation.downstream_systems or delivered.cutoffs)
+        if system in delivered.cutoffs and (system not in delivered.counted_on or reconciliation.counted == "members")
+    ]
+
+
+def read_deliveries(mart: Mart) -> Deliveries:
+    """What has been loaded."""
+    return Deliveries(
+        cutoffs={row["system"]: row["cutoff_at"] for row in mart.fetch(_LAST_CUTOFFS).to_pylist()},
+        counted_on={row["system"]: row["as_of"] for row in mart.fetch(_COUNTED_ON).to_pylist()},
+    )
 
 
 def write_configuration(mart: Mart, settings: Settings) -> None:

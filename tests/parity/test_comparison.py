@@ -15,10 +15,12 @@ from memsync_assets.mart.duckdb_mart import DuckDBMart
 from memsync_assets.mart.engine import Mart
 from memsync_assets.mart.schema import migrate
 from memsync_assets.parity.comparison import compare_membership
+from memsync_assets.parity.drift import watch_drift
 from memsync_assets.parity.narrowing import Narrowing
 from memsync_assets.parity.reconciliations import planned_comparisons
+from memsync_assets.settings import Settings
 from tests.parity.oracle import Row, World
-from tests.parity.worlds import AS_OF, CUTOFF, EARLY, row, settings, worlds, write
+from tests.parity.worlds import AS_OF, CUTOFF, EARLY, row, settings, worlds, write, write_load
 
 
 def compared(mart: Mart, world: World, *, exact: bool = False) -> tuple[list[dict[str, object]], ...]:
@@ -138,6 +140,25 @@ def test_again_gives_the_same(mart: Mart) -> None:
     assert first[0]
     key = str
     assert [sorted(map(key, table)) for table in compared(mart, there)] == [sorted(map(key, table)) for table in first]
+
+
+def test_what_is_taken_out_of_the_configuration_decides_nothing_any_more(mart: Mart) -> None:
+    there = world([row()], [])
+    write(mart, there)
+    write_load(mart, "care", "downstream", date(2026, 11, 19))
+    block = settings(there).reconciliations["ihm"]
+    both = Settings(reconciliations={"ihm": block, "two": block})
+    compare_membership(mart, both, AS_OF)
+    watch_drift(mart, both, AS_OF)
+    less = Settings(reconciliations={"ihm": block.model_copy(update={"downstream_systems": ("care",)})})
+    compare_membership(mart, less, AS_OF)
+    watch_drift(mart, less, AS_OF)
+    for table in ("membership_counts", "discrepancies", "discrepancy_cells"):
+        left = mart.fetch(f"SELECT DISTINCT reconciliation, downstream_system FROM {table}")
+        assert left.to_pylist() == [{"reconciliation": "ihm", "downstream_system": "care"}]
+    for table in ("reconciliation_scope", "membership_drift"):
+        assert set(mart.fetch(f"SELECT reconciliation FROM {table}")["reconciliation"].to_pylist()) == {"ihm"}
+    compare_membership(mart, settings(there), AS_OF)
 
 
 def test_a_downstream_system_without_a_load_is_not_compared(mart: Mart) -> None:
