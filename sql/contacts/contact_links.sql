@@ -32,10 +32,10 @@ ruled AS (
                 AND j.first_names IN ('same', 'nickname') THEN 5
             WHEN
                 j.same_direct_phone = 1 AND j.place_contacts IS NOT NULL AND j.first_names = 'same'
-                AND j.are_names_full = 'Y' AND j.other_email = 'N' THEN 6
+                AND j.are_names_full = 'Y' AND j.same_suffix = 'Y' AND j.other_email = 'N' THEN 6
             WHEN
                 j.same_direct_phone = 1 AND j.last_names IN ('same', 'typo') AND j.first_names = 'initial'
-                AND n.initial_number IS NULL AND j.other_email = 'N' THEN 7
+                AND n.initial_number IS NULL AND j.same_suffix = 'Y' AND j.other_email = 'N' THEN 7
             WHEN
                 j.is_rare_there = 'Y' AND j.last_names IN ('same', 'swapped') AND j.same_suffix = 'Y'
                 AND j.first_names IN ('same', 'nickname', 'typo', 'swapped') AND j.other_email = 'N' THEN 8

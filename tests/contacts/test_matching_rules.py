@@ -61,6 +61,14 @@ def test_rules(mart: DuckDBMart, settings: Settings, left: Row, right: Row, rule
     assert run(mart, settings, one, other) == ({rule} if rule else set())
 
 
+@pytest.mark.parametrize("son", ["George Carteret Jr", "G Carteret Jr"])
+def test_father_and_son_at_one_place_and_phone_are_for_people(mart: DuckDBMart, settings: Settings, son: str) -> None:
+    write(mart, "source_contact_roles", role("a:1", "G1"), role("a:2", "G1"))
+    father, child = (contact(f"a:{n}", name, phone=PHONE) for n, name in enumerate(("George Carteret", son), 1))
+    assert run(mart, settings, father, child) == set()
+    assert mart.fetch("SELECT COUNT(*) AS pairs FROM review_pairs")["pairs"].to_pylist() == [1]
+
+
 def test_a_name_that_is_rare_at_a_place_is_one_person(mart: DuckDBMart, settings: Settings) -> None:
     left = contact("a:1", "Mary Smith", address_line1="12 Oak St", city="Chicago", state_code="IL", postal_code="60601")
     right = left | {"source_system": "b"}
