@@ -21,9 +21,10 @@ class ExplainedContact:
 
 @dataclass(frozen=True)
 class ExplainedLink:
-    """A rule's evidence between two contacts; refused when somebody decided that they are two persons.
+    """A rule's evidence between two contacts.
 
     Attributes:
+        refused: why the link was not followed: a decision or a veto keeps contacts of the two sides apart.
         weight: log2 of the odds that they are one, as the model has them; null where it was not asked.
         evidence: the parts of the weight, in words.
     """
@@ -32,7 +33,7 @@ class ExplainedLink:
     right: ContactKey
     rule_name: str
     reason: str
-    is_refused: bool
+    refused: str | None
     weight: float | None
     evidence: str | None
 
@@ -81,7 +82,7 @@ class Explanation:
 
 _LINKS = """
 SELECT k.left_system, k.left_contact_id, k.right_system, k.right_contact_id, k.rule_name, k.reason,
-    CASE WHEN r.rule_name IS NULL THEN 'N' ELSE 'Y' END AS is_refused, s.weight, s.evidence
+    r.reason AS refused, s.weight, s.evidence
 FROM contact_links AS k
 LEFT OUTER JOIN pair_scores AS s ON k.left_number = s.left_number AND k.right_number = s.right_number
 LEFT OUTER JOIN refused_links AS r
@@ -144,7 +145,7 @@ def explain(mart: Mart, person_id: str) -> Explanation:
                 (r["right_system"], r["right_contact_id"]),
                 r["rule_name"],
                 r["reason"],
-                r["is_refused"] == "Y",
+                r["refused"],
                 r["weight"],
                 r["evidence"],
             )
@@ -193,7 +194,7 @@ def format_explanation(explanation: Explanation) -> str:
     lines.append("evidence")
     lines += [
         f"  {_contact(one.left)} and {_contact(one.right)}: {one.rule_name}: {one.reason}"
-        f"{' (refused: decided to be two persons)' if one.is_refused else ''}{_weight(one.weight, one.evidence)}"
+        f"{f' (refused: {one.refused})' if one.refused else ''}{_weight(one.weight, one.evidence)}"
         for one in explanation.links
     ]
     if explanation.doubts:

@@ -7,7 +7,7 @@ pure modules of those names. Everything that depends on each other changes in on
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -16,12 +16,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from memsync_assets.contacts.as_of import date_of_roles
-from memsync_assets.contacts.clustering import Clusters, Link, cluster
+from memsync_assets.contacts.clustering import DECIDED, Clusters, Link, Refused, cluster
 from memsync_assets.contacts.decisions import Decision
 from memsync_assets.contacts.person_numbers import Ints, Numbering, number_persons
 from memsync_assets.contacts.scoring import score_pairs
 from memsync_assets.contacts.text import cut
 from memsync_assets.contacts.values import compare_names
+from memsync_assets.contacts.vetoes import Marks, veto
 from memsync_assets.mart.engine import Mart, Replace
 from memsync_assets.mart.queries import read_query
 from memsync_assets.settings import MemsyncError, Settings
@@ -98,7 +99,7 @@ def resolve_persons(
     links = mart.store(read_query("contacts/contact_links"), Replace(), LIMITS)
     score_pairs(mart)
     contacts = _read_contacts(mart)
-    clusters, unknown = _cluster(_read_links(mart), decisions, contacts)
+    clusters, unknown = _cluster(mart, decisions, contacts)
     living, vanished = contacts.living()
     former, next_number = _read_former(mart)
     numbering = number_persons(_cluster_of(clusters, len(contacts.ids)), living, vanished, former, next_number)
@@ -207,20 +208,50 @@ def _read_links(mart: Mart) -> list[Link[int]]:
     return [Link(*values) for values in zip(*(column.to_pylist() for column in rows.columns), strict=True)]
 
 
-def _cluster(
-    links: Iterable[Link[int]], decisions: Sequence[Decision], contacts: _Contacts
-) -> tuple[Clusters[int], int]:
-    """People's decisions before the rules. A decision on a contact that is not there now waits for it."""
+_MARKS = """
+SELECT e.contact_number - 1 AS place, e.first_key, e.middle_key, e.last_key, e.suffix_key,
+    COALESCE(e.personal_email, '') AS email, COALESCE(e.email_domain, '') AS domain
+FROM contact_evidence AS e
+WHERE e.contact_number IN (
+    SELECT k.left_number FROM contact_links AS k UNION SELECT k.right_number FROM contact_links AS k
+)
+"""
+_MARKS_OF_ONE = _MARKS[: _MARKS.index("WHERE")] + "WHERE e.contact_number = @number"
+
+
+def _read_marks(mart: Mart, decided: Iterable[Link[int]]) -> dict[int, Marks]:
+    """What tells the contacts of rules' and people's links from others."""
+
+    def read(sql: str, bound: Mapping[str, int] | None = None) -> dict[int, Marks]:
+        places, *marks = (column.to_pylist() for column in mart.fetch(sql, bound).columns)
+        return dict(zip(places, map(Marks, *marks), strict=True))
+
+    found = read(_MARKS)
+    for place in sorted({side for link in decided for side in (link.left, link.right)} - found.keys()):
+        found |= read(_MARKS_OF_ONE, {"number": place + 1})
+    return found
+
+
+def _cluster(mart: Mart, decisions: Sequence[Decision], contacts: _Contacts) -> tuple[Clusters[int], int]:
+    """People's decisions before vetoes and rules. A decision on a contact that is not there now waits for it."""
     places = contacts.places_of(key for item in decisions for key in (item.left, item.right))
     known = [d for d in decisions if d.left in places and d.right in places]
     # The names of people who decide are free text, and a reason has room for so much.
     decided = [
-        Link(places[d.left], places[d.right], 0, "always_link", cut(f"decided by {d.decided_by or 'a person'}", 400))
+        Link(
+            places[d.left],
+            places[d.right],
+            DECIDED,
+            "always_link",
+            cut(f"decided by {d.decided_by or 'a person'}", 400),
+        )
         for d in known
         if d.verdict == "always_link"
     ]
     never = [(places[d.left], places[d.right]) for d in known if d.verdict == "never_link"]
-    return cluster([*decided, *links], never), len(decisions) - len(known)
+    marks = _read_marks(mart, decided)
+    clusters = cluster([*decided, *_read_links(mart)], never, lambda left, right: veto(marks[left], marks[right]))
+    return clusters, len(decisions) - len(known)
 
 
 def _cluster_of(clusters: Clusters[int], count: int) -> Ints:
@@ -247,10 +278,10 @@ def _hold(numbering: Numbering, persons: int, settings: Settings) -> None:
         )
 
 
-def _write_refused(mart: Mart, contacts: _Contacts, refused: Sequence[Link[int]]) -> None:
+def _write_refused(mart: Mart, contacts: _Contacts, refused: Sequence[Refused[int]]) -> None:
     sides = (
-        pa.array([link.left for link in refused], pa.int64()),
-        pa.array([link.right for link in refused], pa.int64()),
+        pa.array([one.link.left for one in refused], pa.int64()),
+        pa.array([one.link.right for one in refused], pa.int64()),
     )
     (left, right) = ((contacts.systems.take(side), contacts.ids.take(side)) for side in sides)
     mart.execute("DELETE FROM refused_links")
@@ -262,8 +293,8 @@ def _write_refused(mart: Mart, contacts: _Contacts, refused: Sequence[Link[int]]
                 "left_contact_id": left[1],
                 "right_system": right[0],
                 "right_contact_id": right[1],
-                "rule_name": pa.array([link.rule_name for link in refused], pa.string()),
-                "reason": pa.array([link.reason for link in refused], pa.string()),
+                "rule_name": pa.array([one.link.rule_name for one in refused], pa.string()),
+                "reason": pa.array([one.why for one in refused], pa.string()),
             }
         ),
     )

@@ -2,7 +2,8 @@
 -- grain: one row for each candidate pair that no first or middle name and no suffix tells apart
 -- key: left_number, right_number
 -- purpose: how the names, titles, area codes and personal mailboxes of a pair agree. other_email is Y, N, or D: two
---   personal addresses of one mail domain, which vetoes a link
+--   personal addresses of one mail domain, which vetoes a link. contacts/vetoes.py asks the same of contacts that are
+--   no candidates and that links would make one person through others
 WITH compared AS (
     SELECT
         p.left_number,

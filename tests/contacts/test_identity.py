@@ -125,7 +125,7 @@ def test_merge_alias_unmerge_and_explanation(mart: DuckDBMart, settings: Setting
 
     counts = run(mart, settings, *merged, decisions=[decision("never_link", ("a", "1"), ("b", "1"))])
     assert (ids(mart), counts.refused_links, counts.revived) == (apart, 1, 1)
-    assert explain(mart, apart["b:1"]).links[0].is_refused
+    assert explain(mart, apart["b:1"]).links[0].refused == "decided to be two persons"
 
 
 def test_a_contact_that_goes_and_returns_keeps_its_person(mart: DuckDBMart, settings: Settings) -> None:
