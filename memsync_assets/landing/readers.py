@@ -10,6 +10,7 @@ import csv
 import gzip
 import io
 import re
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,6 +65,10 @@ class Reader:
     missing: tuple[str, ...]
     unknown: tuple[str, ...]
 
+    def nearly(self, column: str) -> str | None:
+        """A column that the contract does not know and that differs from this one in case and blanks at most."""
+        return next((name for name in self.unknown if name.strip().lower() == column), None)
+
     def select(self, columns: tuple[str, ...]) -> str:
         """A SELECT of these columns' values."""
         return f"SELECT {', '.join(f'{self.values[c]} AS {c}' for c in columns)} FROM {self.source}"  # noqa: S608
@@ -78,7 +83,7 @@ def open_reader(connection: duckdb.DuckDBPyConnection, path: Path, table: TableC
     try:
         open_plain(path).close()  # DuckDB would wait for a pipe, and follow a link
         reader, raw = _parquet(connection, path) if path.suffix == ".parquet" else _csv(path)
-    except (duckdb.Error, OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
+    except (duckdb.Error, OSError, EOFError, zlib.error) as error:
         raise UnreadableError(f"cannot be read ({type(error).__name__})") from None
     wanted = {column.name: column for column in table.columns}
     if delta:
@@ -139,13 +144,26 @@ def _source(reader: str, columns: Iterable[str]) -> str:
 
 
 def _header(path: Path) -> list[str]:
+    """The names in the first row. What is wrong further on is for DuckDB to find, with its row."""
     with open_plain(path) as raw:
         content = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
-        with io.TextIOWrapper(content, encoding="utf-8-sig", newline="") as text:
-            header = next(csv.reader(text, strict=True), [])
+        with io.TextIOWrapper(content, encoding="utf-8-sig", errors="surrogateescape", newline="") as text:
+            try:
+                header = next(csv.reader(text, strict=True), [])
+            except csv.Error:
+                raise UnreadableError(
+                    "has a header with a quote that is not closed, or a name that is too long"
+                ) from None
     if not header:
         raise UnreadableError("has no header")
+    if not all(map(_is_utf8, header)):
+        raise UnreadableError("has a header that is not UTF-8")
     return header
+
+
+def _is_utf8(name: str) -> bool:
+    """Whether no byte of it had to be escaped when it was decoded."""
+    return not any("\udc80" <= character <= "\udcff" for character in name)
 
 
 def _null(column: Column) -> str:
@@ -211,7 +229,9 @@ def _checks(column: Column, raw_type: str, table: TableContract) -> list[Check]:
     if _is_text(raw_type):
         found.append(Check("control_character", name, "holds a NUL character", f"contains({raw}, chr(0))"))
     if not _fits(column, raw_type):
-        found.append(Check("wrong_type", name, f"is {raw_type}, not {_expected(column)}", f"{raw} IS NOT NULL"))
+        found.append(
+            Check("wrong_type", name, f"is {_kind_of_type(raw_type)}, not {_expected(column)}", f"{raw} IS NOT NULL")
+        )
     elif column.kind in ("date", "timestamp"):
         found += _moment_checks(column, raw_type, value)
     elif column.kind == "count":
@@ -251,6 +271,11 @@ def _fits(column: Column, raw_type: str) -> bool:
     if column.kind == "timestamp":
         return raw_type in (*_TIMESTAMPS, *_ZONED, "DATE")
     return column.kind == "count" and raw_type in _WHOLE
+
+
+def _kind_of_type(raw_type: str) -> str:
+    """A type without what is in it: the fields of a structure, and the values of an enumeration, are the file's."""
+    return raw_type.split("(")[0].split("[")[0]
 
 
 def _expected(column: Column) -> str:

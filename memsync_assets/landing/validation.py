@@ -13,6 +13,7 @@ from pathlib import Path
 import duckdb
 
 from memsync_assets.landing.contract import TableContract, contracts
+from memsync_assets.landing.csv_faults import fault
 from memsync_assets.landing.findings import LISTED, Finding
 from memsync_assets.landing.manifest import DataFile, Manifest
 from memsync_assets.landing.plain_files import open_plain
@@ -20,6 +21,8 @@ from memsync_assets.landing.readers import Check, Reader, UnreadableError, open_
 from memsync_assets.settings import Role
 
 MEMBERS = "members"
+#: The column that only a downstream system's members have.
+SOURCE_SYSTEM = "source_system"
 _ROLES: tuple[Role, ...] = ("source", "downstream")
 
 
@@ -61,13 +64,8 @@ def told_role(connection: duckdb.DuckDBPyConnection, folder: Path, manifest: Man
             reader = open_reader(connection, folder / file.name, contracts("source")[MEMBERS], delta=False)
         except UnreadableError:
             continue
-        return "downstream" if _source_systems(reader) else "source"
+        return "downstream" if reader.nearly(SOURCE_SYSTEM) else "source"
     return None
-
-
-def _source_systems(reader: Reader) -> list[str]:
-    """The columns of a source's file that only a downstream system's has."""
-    return [name for name in reader.unknown if name.strip().lower() == "source_system"]
 
 
 def validate(connection: duckdb.DuckDBPyConnection, folder: Path, manifest: Manifest, role: Role) -> Validated:
@@ -117,18 +115,27 @@ def _validate_file(
         return None, [Finding("wrong_checksum", "its SHA-256 is not the manifest's: land the load again", name)]
     try:
         reader = open_reader(connection, path, contract, delta=delta)
-        wrong = [Finding("missing_column", "the column is required", name, column=column) for column in reader.missing]
-        if contract == contracts("source")[MEMBERS]:
-            message = "only a downstream system's members have it: is the system's role in the configuration?"
-            wrong += [Finding("wrong_role", message, name, column="source_system") for _ in _source_systems(reader)]
+        wrong = list(_wrong_columns(reader, contract))
         if wrong:
             return reader, wrong
         return reader, list(_scan(connection, reader, file.rows))
     except UnreadableError as error:
         return None, [Finding("unreadable_file", str(error), name)]
     except duckdb.Error as error:
-        # DuckDB's text quotes the line that it could not read.
-        return None, [Finding("unreadable_file", f"cannot be read ({type(error).__name__})", name)]
+        message, row = fault(error)
+        return None, [Finding("unreadable_file", message, name, row)]
+
+
+def _wrong_columns(reader: Reader, contract: TableContract) -> Iterator[Finding]:
+    for column in reader.missing:
+        nearly = reader.nearly(column)
+        message = (
+            f"the column is required; {nearly!r} is not it, letter by letter" if nearly else "the column is required"
+        )
+        yield Finding("missing_column", message, reader.file, column=column)
+    if contract == contracts("source")[MEMBERS] and reader.nearly(SOURCE_SYSTEM):
+        message = "only a downstream system's members have it: is the system's role in the configuration?"
+        yield Finding("wrong_role", message, reader.file, column=SOURCE_SYSTEM)
 
 
 def _sha256(path: Path) -> str:
@@ -150,9 +157,8 @@ def _scan(connection: duckdb.DuckDBPyConnection, reader: Reader, promised: int) 
 def _rows_of(connection: duckdb.DuckDBPyConnection, reader: Reader, check: Check, count: int) -> Iterator[Finding]:
     sql = f"SELECT file_row FROM {reader.source} WHERE {check.condition} ORDER BY file_row LIMIT {LISTED}"  # noqa: S608
     rows = [row for (row,) in connection.execute(sql).fetchall()]
-    for position, row in enumerate(rows):
-        more = count - len(rows) + 1 if position == len(rows) - 1 else 1
-        yield Finding(check.kind, check.message, reader.file, row, check.column, more)
+    for row, stands_for in zip(rows, _counts(len(rows), count), strict=True):
+        yield Finding(check.kind, check.message, reader.file, row, check.column, stands_for)
 
 
 def _repeated_keys(
@@ -161,9 +167,10 @@ def _repeated_keys(
     key = contract.delta_key
     names = ", ".join(key)
     rows = " UNION ALL ".join(reader.select(key) for reader in readers)
-    repeated = f"SELECT {names} FROM ({rows}) GROUP BY {names} HAVING COUNT(*) > 1"  # noqa: S608
-    total = connection.execute(f"SELECT COUNT(*) FROM ({repeated})").fetchall()[0][0]  # noqa: S608
-    if not total:
+    repeated = f"SELECT {names}, COUNT(*) AS row_count FROM ({rows}) GROUP BY {names} HAVING COUNT(*) > 1"  # noqa: S608
+    counted = f"SELECT COUNT(*), SUM(row_count) FROM ({repeated})"  # noqa: S608
+    keys, count = connection.execute(counted).fetchall()[0]
+    if not keys:
         return []
     placed = " UNION ALL ".join(
         f"SELECT {', '.join(f'{r.values[c]} AS {c}' for c in key)}, {i} AS file, file_row FROM {r.source}"  # noqa: S608
@@ -173,5 +180,13 @@ def _repeated_keys(
         f"SELECT file, file_row FROM ({placed}) SEMI JOIN ({repeated}) USING ({names}) "  # noqa: S608
         f"ORDER BY file, file_row LIMIT {LISTED}"
     ).fetchall()
-    message = f"the key ({names}) is repeated ({total:,} keys in all)"
-    return [Finding("repeated_key", message, readers[file].file, row, ", ".join(key)) for file, row in found]
+    message = f"the key ({names}) is repeated ({keys:,} keys in all)"
+    return [
+        Finding("repeated_key", message, readers[file].file, row, ", ".join(key), stands_for)
+        for (file, row), stands_for in zip(found, _counts(len(found), int(count)), strict=True)
+    ]
+
+
+def _counts(listed: int, count: int) -> list[int]:
+    """How many rows each finding that is listed stands for: the last one for all that are not."""
+    return [1] * (listed - 1) + [count - listed + 1]

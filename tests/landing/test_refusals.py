@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -136,6 +137,13 @@ def test_at_most_a_hundred_findings_of_a_kind_are_listed_and_all_are_counted(lan
     assert len(reason(outcome)["findings"]) == 100
 
 
+def test_all_repeated_keys_are_counted(landing: Landing) -> None:
+    landing.write("west", "01", {"members": [member(f"m{i % 80}") for i in range(250)]})
+    outcome = refuse(landing)
+    assert outcome.counts == {"repeated_key": 250}
+    assert len(reason(outcome)["findings"]) == 100
+
+
 def truncate(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-20])
 
@@ -179,6 +187,78 @@ def test_a_spoilt_file_is_refused_even_with_the_right_checksum(
     manifest = json.loads((folder / "manifest.json").read_text())
     (folder / "manifest.json").write_text(json.dumps({**manifest, "tables": {"members": {"files": files}}}))
     assert kind in refuse(landing).counts
+
+
+@pytest.mark.parametrize(
+    ("added", "message"),
+    [
+        (b"SECRET\r\n", "a row has more or fewer cells than the header"),
+        (b"SECRET,a,b,c,d,e,f,g,h\r\n", "a row has more or fewer cells than the header"),
+        (b'"SECRET,G1,IL,P1,2026-01-01,\r\n', "a quote is not closed, or text goes on behind it"),
+        (b'"SECRET"SECRET,G1,IL,P1,2026-01-01,\r\n', "a quote is not closed, or text goes on behind it"),
+        (b"SECRET\xff,G1,IL,P1,2026-01-01,\r\n", "is not UTF-8"),
+        (b'"Invalid unicode\nSECRET"\r\n', "a row has more or fewer cells than the header"),
+    ],
+)
+@pytest.mark.parametrize("ending", ["csv", "csv.gz"])
+def test_a_fault_of_a_csv_file_is_named_with_its_row_and_without_its_values(
+    landing: Landing, added: bytes, message: str, ending: str
+) -> None:
+    folder = landing.write("west", "01", {"members": [member("a\nb"), member("b")]}, ending=ending)
+    path = folder / f"members.{ending}"
+    path.write_bytes(path.read_bytes() + (gzip.compress(added) if ending == "csv.gz" else added))
+    land_again(folder)
+    outcome = refuse(landing)
+    (finding,) = reason(outcome)["findings"]
+    assert (finding["kind"], finding["message"], finding["row"]) == ("unreadable_file", message, 3)
+    assert "SECRET" not in (outcome.quarantined_at / "reason.json").read_text()
+
+
+def test_lines_that_do_not_end_alike_are_told(landing: Landing) -> None:
+    folder = landing.write("west", "01", {"members": [member("a"), member("b")]})
+    path = folder / "members.csv"
+    path.write_bytes(path.read_bytes() + b"SECRET\n")
+    land_again(folder)
+    (finding,) = reason(refuse(landing))["findings"]
+    assert finding["message"] == "its lines do not all end alike, or it is no CSV as RFC 4180 has it"
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        (b"member_id\xff,", "has a header that is not UTF-8"),
+        (b'"member_id,', "has a header with a quote that is not closed, or a name that is too long"),
+    ],
+)
+def test_a_header_that_cannot_be_read_is_told(landing: Landing, header: bytes, message: str) -> None:
+    folder = landing.write("west", "01", {"members": [member("a")]})
+    path = folder / "members.csv"
+    path.write_bytes(path.read_bytes().replace(b"member_id,", header))
+    land_again(folder)
+    assert [finding["message"] for finding in reason(refuse(landing))["findings"]] == [message]
+
+
+@pytest.mark.parametrize("name", ["Member_ID", " member_id", "MEMBER_ID "])
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_column_that_is_nearly_the_missing_one_is_named(landing: Landing, name: str, ending: str) -> None:
+    row = {name if column == "member_id" else column: value for column, value in member("a").items()}
+    landing.write("west", "01", {"members": [row]}, ending=ending)
+    (finding,) = reason(refuse(landing))["findings"]
+    assert (finding["kind"], finding["column"]) == ("missing_column", "member_id")
+    assert repr(name) in str(finding["message"])
+
+
+@pytest.mark.parametrize("value", ["{'SECRET': 1}", "[{'SECRET': 1}]"])
+def test_a_type_is_told_without_what_is_in_it(landing: Landing, value: str) -> None:
+    folder = landing.write("west", "01", {"members": [member("a")]}, ending="parquet")
+    replace_parquet(
+        folder,
+        "SELECT 'a' AS member_id, 'G1' AS group_id, 'IL' AS state_code, DATE '2026-01-01' AS effective_date, "
+        f"{value} AS plan_code",
+    )
+    outcome = refuse(landing)
+    assert outcome.counts == {"wrong_type": 1}
+    assert "SECRET" not in (outcome.quarantined_at / "reason.json").read_text()
 
 
 def test_a_wrong_checksum_a_wrong_count_and_a_missing_file(landing: Landing) -> None:
