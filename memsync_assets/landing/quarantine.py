@@ -59,8 +59,12 @@ def quarantine(load: FoundLoad, folder: Path, findings: Sequence[Finding], refus
 
 def _keep(source: Path, target: Path) -> bool:
     """The files and folders of a load; links, pipes and devices hold nothing of it. False: a file may not be read."""
+    try:
+        paths = list(source.iterdir())
+    except OSError:
+        return False
     whole = True
-    for path in source.iterdir():
+    for path in paths:
         if path.name == REASON:
             continue  # ours takes its place
         mode = path.lstat().st_mode
@@ -79,10 +83,11 @@ def _keep_file(path: Path, target: Path) -> bool:
     except OSError:  # another file system, or another owner
         pass
     try:
-        with open_plain(path) as source, target.open("xb") as copy:
-            shutil.copyfileobj(source, copy)
-    except PermissionError:
+        source = open_plain(path)
+    except OSError:
         return False
+    with source, target.open("xb") as copy:
+        shutil.copyfileobj(source, copy)
     return True
 
 
@@ -105,6 +110,6 @@ def _remove(folder: Path) -> None:
     """Without its manifest, what cannot be removed is no load."""
     try:
         (folder / MANIFEST).unlink()
-    except PermissionError:
+    except OSError:  # a folder, or a file system, that only others may write to
         return
     shutil.rmtree(folder, ignore_errors=True)

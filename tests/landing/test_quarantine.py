@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from memsync_assets.landing.take_in import Refused
+from memsync_assets.settings import Home
 from tests.landing.landed import Landing, member
 from tests.landing.test_discovery import device, link, loop, pipe
 
@@ -73,9 +76,12 @@ def test_the_same_manifest_with_other_data_is_kept_beside_the_first(landing: Lan
     assert {path.name for path in first.parent.iterdir()} == {path.name for path in at}
 
 
-def test_a_load_that_cannot_be_removed_is_refused_each_time_and_lies_in_quarantine_once(landing: Landing) -> None:
+@pytest.mark.parametrize("mode", [0o500, 0o100])
+def test_a_load_that_cannot_be_moved_is_refused_each_time_and_lies_in_quarantine_once(
+    landing: Landing, mode: int
+) -> None:
     folder = write_refused(landing)
-    folder.chmod(0o500)
+    folder.chmod(mode)
     if os.access(folder, os.W_OK):
         pytest.skip("this user may write everywhere")
     try:
@@ -83,3 +89,15 @@ def test_a_load_that_cannot_be_removed_is_refused_each_time_and_lies_in_quaranti
         assert (folder / "members.csv").is_file()
     finally:
         folder.chmod(0o700)
+
+
+def test_a_quarantine_on_another_file_system(landing: Landing, tmp_path: Path) -> None:
+    memory = Path("/dev/shm")
+    if not memory.is_dir() or memory.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("there is no other file system to write to")
+    folder = write_refused(landing)
+    content = (folder / "members.csv").read_bytes()
+    with tempfile.TemporaryDirectory(dir=memory) as elsewhere:
+        landing.project = replace(landing.project, home=Home(Path(elsewhere)))
+        assert (refuse(landing) / "members.csv").read_bytes() == content
+    assert not folder.exists()
