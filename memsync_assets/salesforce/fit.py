@@ -85,6 +85,8 @@ def _named(one: UploadSpecification, name: str) -> tuple[str, ...]:
     """Where a specification names a field."""
     if name in one.fields:
         return "fields", name
+    if one.bounces and name in (one.bounces.reason, one.bounces.at):
+        return "bounces", "reason" if name == one.bounces.reason else "at"
     return ("removed", "set", name) if name in one.removed.set else ("removed", "deactivate_when")
 
 

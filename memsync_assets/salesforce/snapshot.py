@@ -17,6 +17,7 @@ from typing import Any
 import pyarrow as pa
 
 from memsync_assets.mart.engine import Mart
+from memsync_assets.salesforce.bounces import remember_bounces
 from memsync_assets.salesforce.client import Org
 from memsync_assets.salesforce.describe import ObjectDescription
 from memsync_assets.salesforce.specifications import UploadSpecification, quoted
@@ -55,6 +56,7 @@ def take_snapshot(mart: Mart, org: Org, specification: UploadSpecification, now:
             newest = max(filter(None, (newest, *(_moment(one["SystemModstamp"]) for one in page))))
     with mart.transaction():
         counts = _take_over(mart, specification, full=since is None)
+        remember_bounces(mart, specification)
         _remember(mart, specification, organization_id, newest, None if since else now)
     return counts
 

@@ -63,6 +63,20 @@ class Removal(Section):
     deactivate_when: Name | None = None
 
 
+class Bounces(Section):
+    """The fields in which Salesforce says that an address bounced.
+
+    Attributes:
+        email: the field of the address.
+        reason: why it bounced.
+        at: when it did.
+    """
+
+    email: Name
+    reason: Name
+    at: Name
+
+
 class UploadSpecification(Section):
     """One object and the upload table that fills it.
 
@@ -71,6 +85,7 @@ class UploadSpecification(Section):
         table: the upload table of the mart; one row a record, values as text in Salesforce's form.
         fields: where each field's value comes from, by field.
         adopt_by: fields by which a record without our external id is known; empty: none is adopted.
+        bounces: where Salesforce says that an address bounced; such an address is not sent.
     """
 
     object: Name
@@ -79,6 +94,7 @@ class UploadSpecification(Section):
     fields: dict[Name, FieldRule] = Field(min_length=1)
     adopt_by: tuple[Name, ...] = ()
     removed: Removal = Removal()
+    bounces: Bounces | None = None
 
     @property
     def live_table(self) -> str:
@@ -93,7 +109,8 @@ class UploadSpecification(Section):
     @cached_property
     def live_fields(self) -> tuple[str, ...]:
         """The fields whose live values are kept, beside id and external id."""
-        more = (*self.adopt_by, *self.removed.set, self.removed.deactivate_when)
+        bounces = (self.bounces.reason, self.bounces.at) if self.bounces else ()
+        more = (*self.adopt_by, *self.removed.set, self.removed.deactivate_when, *bounces)
         return tuple(dict.fromkeys((*self.fields, *(name for name in more if name))))
 
     @property
@@ -194,6 +211,8 @@ def _inner_findings(found: UploadSpecification) -> Iterator[Finding]:
     for name in found.adopt_by:
         if name not in found.fields:
             yield ("adopt_by",), f"{name} is not among the fields"
+    if found.bounces and found.bounces.email not in found.fields:
+        yield ("bounces", "email"), f"{found.bounces.email} is not among the fields"
     if found.removed.action == "deactivate" and not found.removed.set:
         yield ("removed", "set"), "deactivate needs fields to set"
     if found.removed.deactivate_when and not found.removed.set:

@@ -3,12 +3,17 @@
 -- key: person_id, attribute
 -- purpose: survivorship: which contact each attribute of the golden record comes from. Validity first, then source
 --   priority, recency, completeness, and the smallest key as the fixed tie-break. Name and address are units. A person
---   of one contact has all of it from there
+--   of one contact has all of it from there. An email that bounced in Salesforce is as bad as an invalid one
 WITH several AS (
     SELECT p.person_id
     FROM contact_persons AS p
     GROUP BY p.person_id
     HAVING COUNT(*) > 1
+),
+
+bounced AS (
+    SELECT DISTINCT e.email
+    FROM bounced_emails AS e
 ),
 
 contacts AS (
@@ -21,7 +26,7 @@ contacts AS (
         n.first_key,
         n.title,
         n.email,
-        n.email_status,
+        CASE WHEN b.email IS NULL THEN n.email_status ELSE 'bounced' END AS email_status,
         n.phone,
         n.phone_ext,
         n.mobile,
@@ -35,6 +40,7 @@ contacts AS (
     INNER JOIN contact_persons AS p ON o.person_id = p.person_id
     INNER JOIN normalized_contacts AS n ON p.system = n.source_system AND p.contact_id = n.contact_id
     LEFT OUTER JOIN system_priorities AS s ON p.system = s.system
+    LEFT OUTER JOIN bounced AS b ON LOWER(n.email) = b.email
 ),
 
 valued AS (

@@ -4,7 +4,12 @@
 -- purpose: the golden record: each attribute from the contact that golden_values names, or all of them from a person's
 --   only contact. A bad email (invalid, placeholder, bounced) is never delivered: email is null then, and email_status
 --   says why
-WITH members AS (
+WITH bounced AS (
+    SELECT DISTINCT e.email
+    FROM bounced_emails AS e
+),
+
+members AS (
     SELECT
         p.person_id,
         COUNT(*) AS contact_count,
@@ -93,8 +98,8 @@ SELECT
     r.last_name,
     r.name_suffix,
     r.title,
-    CASE WHEN r.email_status IN ('valid', 'shared', 'role') THEN r.email END AS email,
-    COALESCE(r.email_status, 'none') AS email_status,
+    CASE WHEN b.email IS NULL AND r.email_status IN ('valid', 'shared', 'role') THEN r.email END AS email,
+    CASE WHEN b.email IS NULL THEN COALESCE(r.email_status, 'none') ELSE 'bounced' END AS email_status,
     r.phone,
     r.phone_ext,
     r.mobile,
@@ -106,3 +111,4 @@ SELECT
     r.is_active,
     CAST(r.contact_count AS INT) AS contact_count
 FROM records AS r
+LEFT OUTER JOIN bounced AS b ON LOWER(r.email) = b.email
