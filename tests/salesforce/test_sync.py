@@ -322,6 +322,21 @@ def test_a_relation_is_active_while_a_role_of_it_is_in_force(scene: Scene) -> No
     assert active_relations(scene) == {"P1:GR:a:002"}
 
 
+def test_a_contact_that_was_moved_by_hand_comes_back_and_the_relation_made_thereby_is_left_to_people(
+    scene: Scene,
+) -> None:
+    small(scene).sync()
+    elsewhere = scene.make("Account", Name="Elsewhere")
+    ((contact,)) = scene.rows("SELECT Id FROM Contact WHERE Person_Id__c = 'P2'")
+    scene.change("Contact", contact["Id"], AccountId=elsewhere)
+    assert all_went_well(scene.sync())
+    assert scene.plan().changes == 0
+    direct = "SELECT Relation_Key__c FROM AccountContactRelation WHERE Contact.Person_Id__c = 'P2' AND IsDirect = true"
+    assert scene.rows(direct) == [{"Relation_Key__c": "P2:GR:a:002"}]
+    left = f"SELECT Relation_Key__c, IsActive FROM AccountContactRelation WHERE AccountId = '{elsewhere}'"
+    assert scene.rows(left) == [{"Relation_Key__c": None, "IsActive": True}]
+
+
 def test_an_inactive_persons_relations_are_inactive(scene: Scene) -> None:
     small(scene).sync()
     scene.do("UPDATE persons SET is_active = 'N' WHERE person_id = 'P1'")
