@@ -36,6 +36,7 @@ def adoptions(one: UploadSpecification) -> str:
     """Live records without our external id that are certainly those of an upload row: one for one.
 
     Of several that are the same one the first is adopted; the others are doubles, and matter to `merge_candidates`.
+    Contacts that spell a name otherwise are found by `mailboxes` afterwards.
     """
     same = []
     for name in one.adopt_by:

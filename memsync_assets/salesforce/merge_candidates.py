@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from memsync_assets.contacts.decisions import ORG, Verdict, read_decisions
 from memsync_assets.mart.engine import Mart
+from memsync_assets.salesforce.mailboxes import shared_mailboxes
 from memsync_assets.salesforce.specifications import read_specifications
 from memsync_assets.settings import MemsyncError, Project
 
@@ -20,7 +21,9 @@ _ONE_PERSON = "one person in the mart"
 #: The rule of a pair that a person decided to be one.
 DECIDED = "decided by a person"
 #: Rules that merge by themselves, where only one Contact of ours can be meant.
-_CERTAIN = frozenset({_ONE_PERSON, "same email and name"})
+_SAME = "same email and name"
+_CERTAIN = frozenset({_ONE_PERSON, _SAME})
+_OTHER_NAME = "same email, other name"
 _LIVE = "salesforce_contact_live"
 # Contacts of persons that are now others' aliases, and those of the persons of the upload.
 _ALIASES = f"""
@@ -36,21 +39,14 @@ INNER JOIN contact_upload AS u ON l.external_id = u.person_id
 INNER JOIN person_ids AS i ON i.alias_of = l.external_id
 """  # noqa: S608
 _SAME_NAME = f"""
-SELECT lm.record_id AS master_id, ll.record_id AS loser_id, 'same email and name' AS rule_name
-FROM {_LIVE} AS lm
-INNER JOIN contact_upload AS u ON lm.external_id = u.person_id AND u.email_status = 'valid'
-INNER JOIN {_LIVE} AS ll
-    ON LOWER(u.email) = LOWER(ll.[Email]) AND LOWER(u.last_name) = LOWER(ll.[LastName])
-    AND LOWER(u.first_name) = LOWER(ll.[FirstName])
-WHERE ll.external_id IS NULL
-UNION ALL
 SELECT lm.record_id AS master_id, ll.record_id AS loser_id, 'same name at one account' AS rule_name
 FROM {_LIVE} AS lm
 INNER JOIN contact_upload AS u ON lm.external_id = u.person_id
 INNER JOIN {_LIVE} AS ll
     ON lm.[AccountId] = ll.[AccountId] AND LOWER(u.last_name) = LOWER(ll.[LastName])
     AND LOWER(u.first_name) = LOWER(ll.[FirstName])
-WHERE ll.external_id IS NULL AND (ll.[Email] IS NULL OR u.email IS NULL OR LOWER(ll.[Email]) <> LOWER(u.email))
+WHERE (ll.external_id IS NULL OR NOT EXISTS (SELECT 1 FROM contact_upload AS k WHERE k.person_id = ll.external_id))
+    AND (ll.[Email] IS NULL OR u.email IS NULL OR LOWER(ll.[Email]) <> LOWER(u.email))
 """  # noqa: S608
 
 
@@ -113,6 +109,9 @@ def _found(mart: Mart) -> Iterator[tuple[str, str, str]]:
             person = alias_of[person]
         if person in masters:
             yield masters[person], loser, _ONE_PERSON
+    for pair in shared_mailboxes(mart):
+        if pair.master_id is not None:
+            yield pair.master_id, pair.record_id, _SAME if pair.same_name else _OTHER_NAME
     for row in mart.fetch(_SAME_NAME).to_pylist():
         yield row["master_id"], row["loser_id"], row["rule_name"]
 
