@@ -298,15 +298,18 @@ def review(
     from memsync_assets.contacts.review import decide, review_queue
     from memsync_assets.mart.connect import open_mart
     from memsync_assets.salesforce.merge import find_merges
+    from memsync_assets.salesforce.merge_candidates import refuse_unmergeable
     from memsync_assets.salesforce.plan_report import print_waiting
     from memsync_assets.salesforce.plan_state import find_plan
 
     project = _project(home, config)
-    for pair, is_same in ((same, True), (different, False)):
-        if pair:
-            decide(project, *pair, same=is_same, by=getpass.getuser())
-            console.print(f"decided: {escape(pair[0])} and {escape(pair[1])}")
     with open_mart(project) as mart:
+        for pair, is_same in ((same, True), (different, False)):
+            if pair:
+                if is_same:
+                    refuse_unmergeable(mart, *pair)
+                decide(mart, project, *pair, same=is_same, by=getpass.getuser())
+                console.print(f"decided: {escape(pair[0])} and {escape(pair[1])}")
         queue = review_queue(mart, project)
         merges = find_merges(mart, project) if find_plan(mart) else []
     console.print(f"{len(queue):,} pairs wait for a decision")

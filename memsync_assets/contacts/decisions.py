@@ -19,7 +19,7 @@ Verdict = Literal["always_link", "never_link"]
 #: Stands for the org where a decision is on two of its Contacts.
 ORG: Final = "salesforce"
 FILE_NAME = "identity_decisions.csv"
-_MIXED = "a Contact of Salesforce can only be decided with another one."
+MIXED = "a Contact of Salesforce can only be decided with another one."
 COLUMNS = ("decision", "left_system", "left_contact_id", "right_system", "right_contact_id", "decided_by", "note")
 
 
@@ -92,13 +92,14 @@ def _read_row(path: Path, line: int, row: dict[str, str | None]) -> Decision:
     other = (values["right_system"], values["right_contact_id"])
     if one == other:
         raise MemsyncError(f"{path}, line {line}: a decision names two different source contacts.")
-    if _is_mixed(one, other):
-        raise MemsyncError(f"{path}, line {line}: {_MIXED}")
+    if is_mixed(one, other):
+        raise MemsyncError(f"{path}, line {line}: {MIXED}")
     verdict: Verdict = "always_link" if values["decision"] == "always_link" else "never_link"
     return decision(verdict, one, other, values["decided_by"], values["note"])
 
 
-def _is_mixed(one: ContactKey, other: ContactKey) -> bool:
+def is_mixed(one: ContactKey, other: ContactKey) -> bool:
+    """Whether only one of the two is a Contact of the org."""
     return (one[0] == ORG) != (other[0] == ORG)
 
 
@@ -106,10 +107,8 @@ def record(path: Path, item: Decision) -> None:
     """Add a decision to a file, creating it with its header.
 
     Raises:
-        MemsyncError: the file decides the pair the other way already, or only one of the two is a Contact of the org.
+        MemsyncError: the file decides the pair the other way already.
     """
-    if _is_mixed(item.left, item.right):
-        raise MemsyncError(f"{item.left[1]}, {item.right[1]}: {_MIXED}")
     known = _read_file(path) if path.is_file() else []
     if len(consistent([*known, item])) == len(consistent(known)):
         return

@@ -8,7 +8,9 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 
 from memsync_assets.contacts.decisions import ORG, Verdict, read_decisions
 from memsync_assets.mart.engine import Mart
@@ -48,6 +50,12 @@ INNER JOIN {_LIVE} AS ll
 WHERE (ll.external_id IS NULL OR NOT EXISTS (SELECT 1 FROM contact_upload AS k WHERE k.person_id = ll.external_id))
     AND (ll.[Email] IS NULL OR u.email IS NULL OR LOWER(ll.[Email]) <> LOWER(u.email))
 """  # noqa: S608
+_OF_PAIR = f"""
+SELECT l.record_id, u.person_id
+FROM {_LIVE} AS l
+LEFT OUTER JOIN contact_upload AS u ON l.external_id = u.person_id
+WHERE l.record_id IN (@one, @other)
+"""  # noqa: S608
 
 
 @dataclass(frozen=True)
@@ -82,7 +90,7 @@ def find_candidates(mart: Mart, project: Project) -> list[Candidate]:
         raise MemsyncError(f"merging needs the live values of {', '.join(sorted(missing))}: make a plan first.")
     decided = _decided(project)
     by_loser: dict[str, dict[str, str]] = defaultdict(dict)
-    for master, loser, rule in _found(mart):
+    for master, loser, rule in chain(_found(mart), _found_by_people(mart, decided)):
         if decided.get(frozenset((master, loser))) != "never_link":
             by_loser[loser].setdefault(master, rule)
     return [one for loser, rules in sorted(by_loser.items()) for one in _judged(loser, rules, decided)]
@@ -116,6 +124,51 @@ def _found(mart: Mart) -> Iterator[tuple[str, str, str]]:
         yield row["master_id"], row["loser_id"], row["rule_name"]
 
 
-def _pairs(mart: Mart, sql: str) -> dict[str, str]:
-    rows = mart.fetch(sql)
+def _found_by_people(mart: Mart, decided: Mapping[frozenset[str], Verdict]) -> Iterator[tuple[str, str, str]]:
+    for pair, verdict in decided.items():
+        # One that was merged since, or whose person is another now, is none any more.
+        with suppress(MemsyncError):
+            if verdict == "always_link":
+                yield (*_master_and_loser(mart, *pair), DECIDED)
+
+
+def refuse_unmergeable(mart: Mart, one: str, other: str) -> None:
+    """Refuse a decision that two Contacts, given as salesforce/ID, are one, if no merge could come of it.
+
+    Decisions on others are not looked at.
+
+    Raises:
+        MemsyncError: they cannot be merged; see `_master_and_loser`.
+    """
+    prefix = f"{ORG}/"
+    if one.startswith(prefix) and other.startswith(prefix) and mart.columns(_LIVE):
+        _master_and_loser(mart, one.removeprefix(prefix), other.removeprefix(prefix))
+
+
+def _master_and_loser(mart: Mart, one: str, other: str) -> tuple[str, str]:
+    """Which of two Contacts that are one person, by their ids, goes into the other.
+
+    Raises:
+        MemsyncError: not exactly one of the two is a Contact of a person of the mart, so that they cannot be merged.
+    """
+    person_of = _pairs(mart, _OF_PAIR, {"one": one, "other": other})
+    if unknown := sorted({one, other} - person_of.keys()):
+        raise MemsyncError(f"salesforce/{unknown[0]}: no such Contact is known in the last snapshot of Salesforce.")
+    loser, master = sorted((one, other), key=lambda record: person_of[record] is not None)
+    if person_of[master] is None:
+        raise MemsyncError(
+            f"salesforce/{one}, salesforce/{other}: neither is a Contact of a person of the source systems, and memsync"
+            " merges only into those. Merge them in Salesforce."
+        )
+    if person_of[loser] is not None:
+        raise MemsyncError(
+            f"salesforce/{one}, salesforce/{other}: they are two persons of the source systems,"
+            f" {person_of[master]} and {person_of[loser]}. Decide that their source contacts are one person;"
+            " `memsync explain` names them."
+        )
+    return master, loser
+
+
+def _pairs(mart: Mart, sql: str, bound: Mapping[str, str] | None = None) -> dict[str, str]:
+    rows = mart.fetch(sql, bound)
     return dict(zip(*(rows.column(place).to_pylist() for place in range(2)), strict=True))

@@ -12,6 +12,7 @@ from memsync_assets.contacts.review import decide
 from memsync_assets.salesforce import merge as merging
 from memsync_assets.salesforce import soap
 from memsync_assets.salesforce.merge import MergeCounts, count_states, find_merges, merge_duplicates, undo_merge
+from memsync_assets.salesforce.merge_candidates import refuse_unmergeable
 from memsync_assets.settings import MemsyncError
 from tests.salesforce.killing import killed_at
 from tests.salesforce.scene import Scene
@@ -118,7 +119,7 @@ def doubtful(scene: Scene) -> tuple[str, str]:
 def test_what_is_not_certain_is_decided_by_review(scene: Scene, same: bool) -> None:
     pair = doubtful(scene)
     assert merge(scene).review == 1
-    decide(scene.project, *(f"salesforce/{one}" for one in pair), same=same, by="jo")
+    decide(scene.mart, scene.project, *(f"salesforce/{one}" for one in pair), same=same, by="jo")
     counts = merge(scene)
     assert (counts.found, counts.review, counts.merged) == (int(same), 0, int(same))
     assert (pair[1] in {row["Id"] for row in scene.rows(CONTACTS)}) is not same
@@ -127,7 +128,7 @@ def test_what_is_not_certain_is_decided_by_review(scene: Scene, same: bool) -> N
 
 def test_a_decision_takes_two_contacts_of_the_org_or_none(scene: Scene) -> None:
     with pytest.raises(MemsyncError, match="only be decided with another one"):
-        decide(scene.project, "salesforce/003", "a/1", same=True, by="jo")
+        decide(scene.mart, scene.project, "salesforce/003", "a/1", same=True, by="jo")
 
 
 def test_one_contact_that_could_go_into_two_is_certain_of_none_until_a_person_says_so(scene: Scene) -> None:
@@ -139,9 +140,38 @@ def test_one_contact_that_could_go_into_two_is_certain_of_none_until_a_person_sa
     scene.plan()
     assert (merge(scene).review, merge(scene).merged) == (2, 0)
     ((master,)) = scene.rows("SELECT Id FROM Contact WHERE Person_Id__c = 'P2'")
-    decide(scene.project, f"salesforce/{loser}", f"salesforce/{master['Id']}", same=True, by="jo")
+    decide(scene.mart, scene.project, f"salesforce/{loser}", f"salesforce/{master['Id']}", same=True, by="jo")
     counts = merge(scene)
     assert (counts.review, counts.merged) == (0, 1)
+
+
+def test_a_pair_that_no_rule_found_is_merged_when_a_person_says_so(scene: Scene) -> None:
+    small(scene).sync()
+    ((master,)) = scene.rows("SELECT Id FROM Contact WHERE Person_Id__c = 'P1'")
+    loser = scene.make("Contact", FirstName="Nan", LastName="Former", Email="nan@home.net")
+    scene.plan()
+    assert merge(scene).review == 0
+    decide(scene.mart, scene.project, f"salesforce/{loser}", f"salesforce/{master['Id']}", same=True, by="jo")
+    assert (merge(scene).merged, merge(scene).found) == (1, 0)
+    assert loser not in {row["Id"] for row in scene.rows(CONTACTS)}
+
+
+def test_what_can_never_be_merged_cannot_be_decided(scene: Scene) -> None:
+    refuse_unmergeable(scene.mart, "a/1", "a/2")
+    with pytest.raises(MemsyncError, match="never read: make a plan"):
+        decide(scene.mart, scene.project, "salesforce/003A", "salesforce/003B", same=True, by="jo")
+    small(scene).sync()
+    ours = [f"salesforce/{row['Id']}" for row in scene.rows(CONTACTS)]
+    theirs = [f"salesforce/{scene.make('Contact', LastName=name)}" for name in ("One", "Other")]
+    scene.plan()
+    with pytest.raises(MemsyncError, match="salesforce/003X: no such contact is known in the last snapshot"):
+        decide(scene.mart, scene.project, ours[0], "salesforce/003X", same=False, by="jo")
+    with pytest.raises(MemsyncError, match="two persons of the source systems, P"):
+        refuse_unmergeable(scene.mart, *ours)
+    with pytest.raises(MemsyncError, match="neither is a Contact of a person"):
+        refuse_unmergeable(scene.mart, *theirs)
+    with pytest.raises(MemsyncError, match="a/1: no such contact is known in the source systems"):
+        decide(scene.mart, scene.project, "a/1", "a/2", same=True, by="jo")
 
 
 def test_what_waited_and_is_gone_waits_no_more(scene: Scene) -> None:
