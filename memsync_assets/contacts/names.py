@@ -10,16 +10,18 @@ from nameparser.config import CONSTANTS
 
 from memsync_assets.contacts.text import CAP, SEPARATOR, clean, is_too_long, letters_key
 
-VERSION = 3
+VERSION = 4
 
 _PLAIN_WORD = re.compile(r"[A-Z][a-z]+|[A-Z]{2,}|[a-z]{2,}")
 _WORDS = re.compile(r"[^\W\d_]+(?:['’.-][^\W\d_]+)*")
 _SUFFIXES = {"jr": "Jr", "junior": "Jr", "sr": "Sr", "senior": "Sr", "ii": "II", "iii": "III", "iv": "IV", "v": "V"}
-# Words of an organization or a department. Any one of the first set makes the whole no person; the others need
-# to be the whole.
+# Words of an organization or a department. Any one of the first set, which nobody is called, makes the whole no person;
+# so does one of the second, unless it is a first or a last name by itself; the others need to be the whole.
+_NOBODYS_WORDS = {
+    "inc", "incorporated", "llc", "llp", "ltd", "corp", "corporation", "company", "plc", "department", "dept",
+}  # fmt: skip
 _COMPANY_WORDS = {
-    "inc", "incorporated", "llc", "llp", "ltd", "corp", "corporation", "company", "co", "plc", "department",
-    "dept", "office", "services", "solutions", "associates", "group", "holdings", "industries", "enterprises",
+    "co", "office", "services", "solutions", "associates", "group", "holdings", "industries", "enterprises",
     "university", "college", "district", "county", "city", "hospital", "clinic", "bank", "insurance", "agency",
     "resources", "partners", "team", "desk", "committee", "foundation", "school",
 }  # fmt: skip
@@ -30,6 +32,8 @@ _DEPARTMENT_WORDS = {
     "help", "general", "contact", "broker", "claims", "member", "membership", "the", "of", "and", "mailbox",
     "shared", "info", "personnel", "vacant", "position", "open",
 }  # fmt: skip
+_TELLING_WORDS = _NOBODYS_WORDS | _COMPANY_WORDS
+_NO_NAMES = _COMPANY_WORDS | _DEPARTMENT_WORDS
 _PLACEHOLDERS = {
     "none", "na", "test", "unknown", "null", "nil", "tbd", "tba", "xxx", "xx", "x", "asdf", "noname", "nolastname",
     "nofirstname", "donotuse", "duplicate", "vacant", "testtest", "testuser", "nocontact", "deleted", "inactive",
@@ -84,7 +88,9 @@ def _no_person(problem: str) -> Name:
 
 
 def _structured(first: str, last: str) -> Name:
-    if problem := _problem(f"{first} {last}"):
+    # Co, Bank and Or are names of people, too, where a system has one word in each of its fields.
+    are_words = bool(_WORDS.fullmatch(first.rstrip(".")) and _WORDS.fullmatch(last))
+    if problem := _problem(f"{first} {last}", may_be_organization=not are_words):
         return _no_person(problem)
     if not last:
         return _free_text(first)
@@ -138,16 +144,24 @@ def _plain(text: str) -> tuple[str, str, str, str] | None:
     return first, middle, last, suffix
 
 
-def _problem(text: str) -> str | None:
-    """Why a text cannot be one person's name; None when it can."""
+def _problem(text: str, *, may_be_organization: bool = True) -> str | None:
+    """Why a text cannot be one person's name; None when it can.
+
+    Args:
+        text: the whole name.
+        may_be_organization: whether a word of a company, or an `and`, says that it is none.
+    """
     words = [word.lower() for word in _WORDS.findall(text)]
     if not words:
         return "no_name"
     if letters_key(text) in _PLACEHOLDERS:
         return "placeholder_name"
-    if any(word.rstrip(".") in _COMPANY_WORDS for word in words) or all(w in _DEPARTMENT_WORDS for w in words):
+    if all(word in _NO_NAMES for word in words):
         return "not_a_person"
-    if _COUPLE.search(text):
+    telling = _TELLING_WORDS if may_be_organization else _NOBODYS_WORDS
+    if any(word.rstrip(".") in telling for word in words):
+        return "not_a_person"
+    if may_be_organization and _COUPLE.search(text):
         return "several_persons"
     if "@" in text:
         return "not_a_person"

@@ -102,6 +102,9 @@ def test_phones(raw: str, phone: str | None, extension: str | None, problem: str
         (f"John V{SEPARATOR}Smith", ("John", "V", "Smith", None)),
         ("Smith, John, MD", ("John", None, "Smith", None)),
         (f"John A. Jr.{SEPARATOR}Smith", ("John", "A.", "Smith", "Jr")),
+        (f"Jenny{SEPARATOR}Co", ("Jenny", None, "Co", None)),
+        (f"T.{SEPARATOR}Bank", ("T.", None, "Bank", None)),
+        (f"Or{SEPARATOR}Levy", ("Or", None, "Levy", None)),
     ],
 )
 def test_names(raw: str, parts: tuple[str | None, ...]) -> None:
@@ -114,6 +117,12 @@ def test_names(raw: str, parts: tuple[str | None, ...]) -> None:
     ("raw", "problem"),
     [
         ("Human Resources", "not_a_person"),
+        (f"Human{SEPARATOR}Resources", "not_a_person"),
+        (f"Insurance{SEPARATOR}Agency", "not_a_person"),
+        (f"Acme{SEPARATOR}LLC", "not_a_person"),
+        (f"Acme{SEPARATOR}Widgets Co", "not_a_person"),
+        (f"John{SEPARATOR}or Mary Smith", "several_persons"),
+        ("Tyra Bank", "not_a_person"),
         ("HR Department", "not_a_person"),
         ("Acme Widgets LLC", "not_a_person"),
         ("John and Mary Smith", "several_persons"),
