@@ -7,13 +7,28 @@ the environment when they are used. Nothing here opens a file other than the con
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import holidays
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 _HERE = Path(__file__).resolve().parent
 #: Where `sql/` and `config/` lie: beside the package in a checkout, inside it in an installed wheel.
@@ -31,6 +46,26 @@ Kind = Literal["missing", "extra", "duplicate", "wrong_group", "wrong_state", "w
 ColumnName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")]
 
 
+def _file_name(name: str) -> str:
+    """A reconciliation names its reports, which must not lie anywhere else."""
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,100}", name):
+        raise ValueError(f"{name!r} names files: give it letters, digits, _ and - only, 100 at most")
+    return name
+
+
+def _pair_of_texts(given: object) -> object:
+    if isinstance(given, list | tuple) and len(given) == 2 and all(isinstance(part, str) for part in given):
+        return given
+    raise ValueError(
+        f"{given!r} is no [source system, group id] of two texts, as in [heritage_tx, HT-0011]; an id of digits needs"
+        ' quotes, as in [heritage_tx, "0011"], or else it is a number and loses its zeros'
+    )
+
+
+#: A source system and the id of one of its groups.
+GroupName = Annotated[tuple[str, str], BeforeValidator(_pair_of_texts)]
+
+
 class MemsyncError(Exception):
     """What a user can mend: the text says what is wrong, where, and what to do."""
 
@@ -42,6 +77,16 @@ class Section(BaseModel):
     """A block of the configuration: frozen, and an unknown key is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _knows_each_key(cls, given: object) -> object:
+        for key in given if isinstance(given, Mapping) else ():
+            if key not in cls.model_fields:
+                near = get_close_matches(str(key), cls.model_fields, n=1)
+                hint = f"did you mean {near[0]}?" if near else f"its keys are {', '.join(cls.model_fields)}"
+                raise PydanticCustomError("unknown_key", "there is no key {key}; {hint}", {"key": key, "hint": hint})
+        return given
 
 
 class Extraction(Section):
@@ -81,7 +126,13 @@ class Scope(Section):
 
     flagged: bool = Field(default=False, description="groups whose ihm_indicator is Y")
     more_than_members: int | None = Field(default=None, ge=0, description="groups above this many members")
-    groups: tuple[tuple[str, str], ...] = Field(default=(), description="[source system, group id] pairs")
+    groups: tuple[GroupName, ...] = Field(default=(), description="[source system, group id] pairs")
+
+    @model_validator(mode="after")
+    def _covers_something(self) -> Self:
+        if not self.flagged and self.more_than_members is None and not self.groups:
+            raise ValueError("covers no group: set flagged: true, more_than_members or groups")
+        return self
 
 
 class Tolerance(Section):
@@ -98,7 +149,7 @@ class Reconciliation(Section):
     scope: Scope
     sources: tuple[str, ...] = Field(default=(), description="empty: every source system")
     downstream_systems: tuple[str, ...] = Field(default=(), description="empty: every downstream system")
-    levels: tuple[Level, ...] = ("source", "group", "state")
+    levels: Annotated[tuple[Level, ...], Field(min_length=1)] = ("source", "group", "state")
     counted: Literal["members", "subscribers"] = Field(
         default="members", description="subscribers: a subscriber with its dependents counts as one"
     )
@@ -106,13 +157,38 @@ class Reconciliation(Section):
     owners: dict[Kind, str] = Field(default_factory=dict, description="who works a kind of discrepancy off")
     business_days: int = Field(default=10, ge=1, description="the time to work a discrepancy off")
 
+    @field_validator("levels")
+    @classmethod
+    def _are_told_once(cls, levels: tuple[Level, ...]) -> tuple[Level, ...]:
+        if twice := sorted({level for level in levels if levels.count(level) > 1}):
+            raise ValueError(f"{', '.join(twice)} stands twice: name each level once")
+        return levels
+
 
 class Calendar(Section):
     """Which days count as business days, and whose midnight begins a day."""
 
     holidays: str = "US"
-    extra_holidays: tuple[str, ...] = ()
+    extra_holidays: tuple[date, ...] = ()
     time_zone: str = "America/Chicago"
+
+    @field_validator("holidays")
+    @classmethod
+    def _are_known(cls, country: str) -> str:
+        try:
+            holidays.country_holidays(country)
+        except NotImplementedError as error:
+            raise ValueError(f"no holidays are known for {country!r}; use a code like US") from error
+        return country
+
+    @field_validator("time_zone")
+    @classmethod
+    def _is_known(cls, zone: str) -> str:
+        try:
+            ZoneInfo(zone)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ValueError(f"there is no time zone {zone!r}; use a name like America/Chicago") from error
+        return zone
 
 
 class Breaker(Section):
@@ -186,7 +262,7 @@ class Settings(Section):
     mart: MartSettings = MartSettings()
     identity: Identity = Identity()
     salesforce: Salesforce = Salesforce()
-    reconciliations: Annotated[dict[str, Reconciliation], Field(min_length=1)]
+    reconciliations: Annotated[dict[Annotated[str, AfterValidator(_file_name)], Reconciliation], Field(min_length=1)]
     calendar: Calendar = Calendar()
     alerts: Alerts = Alerts()
 
@@ -202,15 +278,37 @@ def load_settings(path: Path = DEFAULT_CONFIG) -> Settings:
         MemsyncError: the file cannot be read, is not YAML, or a setting in it is wrong.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        content = yaml.load(path.read_bytes(), _Loader) or {}
         return Settings.model_validate(content)
     except OSError as error:
         raise MemsyncError(f"{path}: cannot be read ({error.strerror}). Name it with --config.") from error
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise MemsyncError(f"{path}: line {line}: is not YAML: {error.problem or error.context}") from error
     except yaml.YAMLError as error:
         raise MemsyncError(f"{path}: is not YAML: {error}") from error
     except ValidationError as error:
-        findings = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        findings = "; ".join(f"{_key(e['loc'])}: {e['msg'].removeprefix('Value error, ')}" for e in error.errors())
         raise MemsyncError(f"{path}: {findings}") from error
+
+
+class _Loader(yaml.SafeLoader):
+    """A safe loader that refuses a key that stands twice, of which YAML's own takes the last."""
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        seen: set[str] = set()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key.value in seen:
+                raise yaml.MarkedYAMLError(
+                    problem=f"the key {key.value} stands twice in one block", problem_mark=key.start_mark
+                )
+            seen.add(key.value)
+        return node
+
+
+def _key(place: tuple[int | str, ...]) -> str:
+    return ".".join(str(part) for part in place if part != "[key]") or "the whole file"
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from functools import cache
 import holidays
 import numpy as np
 
-from memsync_assets.settings import Calendar, MemsyncError
+from memsync_assets.settings import Calendar
 
 #: The calendar is worked out this far around the year that is asked for.
 _YEARS_AROUND = 2
@@ -25,18 +25,12 @@ class BusinessCalendar:
     """Counts business days, Monday to Friday without holidays."""
 
     country: str
-    extra_holidays: tuple[str, ...]
+    extra_holidays: tuple[date, ...]
 
     @classmethod
     def of(cls, settings: Calendar) -> BusinessCalendar:
-        """The calendar of the configuration.
-
-        Raises:
-            MemsyncError: a country that is not known, or an extra holiday that is no date.
-        """
-        calendar = cls(settings.holidays, settings.extra_holidays)
-        calendar.due_on(date(2026, 1, 1), 1)
-        return calendar
+        """The calendar of the configuration."""
+        return cls(settings.holidays, settings.extra_holidays)
 
     def due_on(self, opened_on: date, business_days: int) -> date:
         """The last business day of those allowed to work off what opened on a date."""
@@ -52,12 +46,6 @@ class BusinessCalendar:
 
 
 @cache
-def _holidays_around(country: str, extra: tuple[str, ...], year: int) -> list[str]:
+def _holidays_around(country: str, extra: tuple[date, ...], year: int) -> list[str]:
     years = range(year - _YEARS_AROUND, year + _YEARS_AROUND + 1)
-    try:
-        known = holidays.country_holidays(country, years=years)
-        return [day.isoformat() for day in known] + [date.fromisoformat(day).isoformat() for day in extra]
-    except NotImplementedError as error:
-        raise MemsyncError(f"calendar.holidays: no holidays are known for {country!r}; use a code like US.") from error
-    except ValueError as error:
-        raise MemsyncError(f"calendar.extra_holidays: {error}; write dates as 2026-11-27.") from error
+    return [day.isoformat() for day in (*holidays.country_holidays(country, years=years), *extra)]

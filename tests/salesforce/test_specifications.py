@@ -35,7 +35,7 @@ def test_the_ones_that_come_with_memsync_are_in_order_of_their_parents(own: Proj
 @pytest.mark.parametrize(
     ("name", "old", "new", "said"),
     [
-        ("contact.yaml", "column: first_name", "colum: first_name", "line 8: fields.FirstName.column: Field required"),
+        ("contact.yaml", "column: first_name", "colum: first_name", "line 8: fields.FirstName: there is no key colum"),
         ("contact.yaml", "column: title}", "column: title, null: 1}", "line 10: fields.Title"),
         ("contact.yaml", "when_null: keep", "when_null: leave", "line 7: fields.AccountId.when_null"),
         ("contact.yaml", "column: email}", 'column: "email; DROP"}', "line 11: fields.Email.column"),
