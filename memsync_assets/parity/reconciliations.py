@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from memsync_assets.mart.engine import Mart, ReplacePartition
 from memsync_assets.mart.queries import read_query
-from memsync_assets.settings import Kind, Level, Reconciliation, Settings, Tolerance
+from memsync_assets.settings import Kind, Level, MemsyncError, Reconciliation, Role, Settings, Tolerance
 
 #: The columns of the cells of each level, beside the source system.
 LEVELS: dict[Level, frozenset[str]] = {
@@ -122,6 +122,35 @@ def planned_comparisons(mart: Mart, settings: Settings, as_of: date) -> list[Com
         for name, system in comparable_pairs(settings, delivered)
         if delivered.counted_on.get(system, as_of) == as_of
     ]
+
+
+def refuse_unknown_systems(mart: Mart, settings: Settings) -> None:
+    """A name that is spelt wrong must not end in a comparison of nothing.
+
+    Raises:
+        MemsyncError: a reconciliation names a system that is neither configured nor has delivered a load.
+    """
+    roles = {
+        row["system"]: row["role"] for row in mart.fetch("SELECT DISTINCT l.system, l.role FROM loads AS l").to_pylist()
+    }
+    roles |= {name: system.role for name, system in settings.systems.items()}
+    findings = [
+        f"reconciliations.{name}.{key}: {system} is no {role} system; there are {_listed(roles, role)}"
+        for name, block in settings.reconciliations.items()
+        for key, role, named in (
+            ("sources", "source", block.sources),
+            ("downstream_systems", "downstream", block.downstream_systems),
+            ("scope.groups", "source", [system for system, _ in block.scope.groups]),
+        )
+        for system in dict.fromkeys(named)
+        if roles.get(system) != role
+    ]
+    if findings:
+        raise MemsyncError(f"{'; '.join(findings)}. Correct the name, or name the system under systems.")
+
+
+def _listed(roles: Mapping[str, Role], role: str) -> str:
+    return ", ".join(sorted(system for system, has in roles.items() if has == role)) or "none"
 
 
 def comparable_pairs(settings: Settings, delivered: Deliveries) -> list[tuple[str, str]]:

@@ -18,7 +18,7 @@ from memsync_assets.parity.comparison import compare_membership
 from memsync_assets.parity.drift import watch_drift
 from memsync_assets.parity.narrowing import Narrowing
 from memsync_assets.parity.reconciliations import planned_comparisons
-from memsync_assets.settings import Settings
+from memsync_assets.settings import MemsyncError, Scope, Settings, System
 from tests.parity.oracle import Row, World
 from tests.parity.worlds import AS_OF, CUTOFF, EARLY, row, settings, worlds, write, write_load
 
@@ -159,6 +159,36 @@ def test_what_is_taken_out_of_the_configuration_decides_nothing_any_more(mart: M
     for table in ("reconciliation_scope", "membership_drift"):
         assert set(mart.fetch(f"SELECT reconciliation FROM {table}")["reconciliation"].to_pylist()) == {"ihm"}
     compare_membership(mart, settings(there), AS_OF)
+
+
+@pytest.mark.parametrize(
+    ("named", "told"),
+    [
+        (
+            {"downstream_systems": ("claims", "c_laims")},
+            "downstream_systems: c_laims is no downstream system; there are",
+        ),
+        ({"downstream_systems": ("a",)}, "downstream_systems: a is no downstream system; there are billing, claims."),
+        ({"sources": ("A",)}, "sources: A is no source system; there are a, b."),
+        ({"scope": Scope(groups=(("z", "G1"),))}, "scope.groups: z is no source system; there are a, b."),
+    ],
+)
+def test_a_system_that_is_not_known_is_refused(mart: Mart, named: dict[str, object], told: str) -> None:
+    there = world([row()], [])
+    write(mart, there)
+    block = settings(there).reconciliations["ihm"].model_copy(update=named)
+    wrong = Settings(systems={"billing": System(role="downstream")}, reconciliations={"ihm": block})
+    with pytest.raises(MemsyncError) as refusal:
+        compare_membership(mart, wrong, AS_OF)
+    assert f"reconciliations.ihm.{told}" in str(refusal.value)
+
+
+def test_a_system_that_is_configured_may_deliver_later(mart: Mart) -> None:
+    there = world([row()], [row()])
+    write(mart, there)
+    block = settings(there).reconciliations["ihm"].model_copy(update={"downstream_systems": ("claims", "billing")})
+    later = Settings(systems={"billing": System(role="downstream")}, reconciliations={"ihm": block})
+    assert [one.downstream_system for one in compare_membership(mart, later, AS_OF)] == ["claims"]
 
 
 def test_a_downstream_system_without_a_load_is_not_compared(mart: Mart) -> None:
