@@ -6,7 +6,7 @@ revision of an earlier one, therefore has the system's later loads applied again
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -125,6 +125,8 @@ def take_in(project: Project, mart: Mart, load: FoundLoad, now: datetime) -> Out
         def put() -> None:
             _apply(mart, connection, load.system, role, applied, later)
             _note(mart, applied, role, revision, now)
+            for other in _revised(later, earlier):
+                _note(mart, other, role, earlier[other.load.load_id].revision + 1, now)
             _note_role(mart, load.system, role, earlier)
 
         mart.whole(put)
@@ -202,7 +204,10 @@ def _candidates_to_replay(
     earlier: dict[str, _Earlier],
     role: Role,
 ) -> tuple[list[_Candidate], tuple[Finding, ...]]:
-    """The system's other loads, where one that is applied comes behind this one; else nothing to do again."""
+    """The system's other loads, where one that is applied comes behind this one; else nothing to do again.
+
+    One that has other content by now, too, is applied with that: they are revised together.
+    """
     load = candidate.load
     if not any(load_id >= load.load_id for load_id in earlier):
         return [], ()
@@ -210,15 +215,19 @@ def _candidates_to_replay(
     candidates: list[_Candidate] = []
     for load_id in _needed(candidate, earlier):
         other = there.get(load_id)
-        if other is None or other.content_hash != earlier[load_id].content_hash:
+        if other is None:
             message = f"loads apply in order, and the applied load {load_id} is no longer in the landing folder"
             return [], (Finding("earlier_load_missing", message),)
         again, _role, findings = _validated(connection, project, other, role)
         if again is None or findings:
-            message = f"loads apply in order, and the applied load {load_id} cannot be read again"
+            message = f"loads apply in order, and the load {load_id} as it lies there now is refused: land both again"
             return [], (Finding("earlier_load_unreadable", message),)
         candidates.append(again)
     return candidates, ()
+
+
+def _revised(candidates: Iterable[_Candidate], earlier: dict[str, _Earlier]) -> list[_Candidate]:
+    return [one for one in candidates if one.load.content_hash != earlier[one.load.load_id].content_hash]
 
 
 def _needed(candidate: _Candidate, earlier: dict[str, _Earlier]) -> list[str]:

@@ -209,6 +209,32 @@ def test_a_late_load_is_refused_when_the_loads_to_apply_again_are_gone(landing: 
     assert landing.rows(MEMBERS) == [("a", "G1")]
 
 
+def test_loads_that_are_revised_together_are_applied_together(landing: Landing) -> None:
+    for content in ("old", "new"):
+        landing.write("west", "01", {"members": [member(f"{content}-1")]})
+        landing.write("west", "02", {"members": [member(f"{content}-2", change="upsert")]}, kind="delta")
+        outcomes = [landing.take_in("west", load_id) for load_id in ("01", "02")]
+        assert not any(isinstance(outcome, Refused) for outcome in outcomes)
+    assert isinstance(outcomes[1], Unchanged)
+    members = landing.rows("SELECT m.member_id FROM source_members AS m ORDER BY m.member_id")
+    assert members == [("new-1",), ("new-2",)]
+    revisions = landing.rows("SELECT l.load_id, l.revision FROM loads AS l ORDER BY l.load_id")
+    assert revisions == [("01", 2), ("02", 2)]
+
+
+def test_a_revision_whose_later_load_is_revised_wrongly_leaves_the_mart_as_it_was(landing: Landing) -> None:
+    landing.write("west", "01", {"members": [member("old-1")]})
+    landing.write("west", "02", {"members": [member("old-2", change="upsert")]}, kind="delta")
+    for load_id in ("01", "02"):
+        assert isinstance(landing.take_in("west", load_id), Applied)
+    landing.write("west", "01", {"members": [member("new-1")]})
+    landing.write("west", "02", {"members": [member("new-2", change="upsert", state_code="ZZ")]}, kind="delta")
+    refused = landing.take_in("west", "01")
+    assert isinstance(refused, Refused)
+    assert refused.counts == {"earlier_load_unreadable": 1}
+    assert len(landing.rows("SELECT m.member_id FROM source_members AS m WHERE m.member_id LIKE 'old%'")) == 2
+
+
 def test_loads_before_the_last_full_one_of_each_table_may_be_tidied_away(landing: Landing) -> None:
     group = {"group_id": "G1", "group_name": "Acme", "ihm_indicator": "Y"}
     landing.write("west", "01", {"members": [member("a")]})
