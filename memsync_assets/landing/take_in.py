@@ -114,7 +114,8 @@ def take_in(project: Project, mart: Mart, load: FoundLoad, now: datetime) -> Out
     with _files(project) as connection:
         candidate, role, findings = _validated(connection, project, load, _role_before(earlier))
         later: list[_Candidate] = []
-        if candidate and not findings:
+        anew = any(load_id >= load.load_id for load_id in earlier)
+        if candidate and anew and not findings:
             later, findings = _candidates_to_replay(connection, project, candidate, earlier, role)
         if candidate is None or findings:
             where = quarantine(load, project.home.quarantine, findings, now)
@@ -123,7 +124,9 @@ def take_in(project: Project, mart: Mart, load: FoundLoad, now: datetime) -> Out
         applied = candidate
 
         def put() -> None:
-            _apply(mart, connection, load.system, role, applied, later)
+            if anew:
+                _clear(mart, load.system, role)
+            _apply(mart, connection, load.system, [applied, *later])
             _note(mart, applied, role, revision, now)
             for other in _revised(later, earlier):
                 _note(mart, other, role, earlier[other.load.load_id].revision + 1, now)
@@ -204,14 +207,11 @@ def _candidates_to_replay(
     earlier: dict[str, _Earlier],
     role: Role,
 ) -> tuple[list[_Candidate], tuple[Finding, ...]]:
-    """The system's other loads, where one that is applied comes behind this one; else nothing to do again.
+    """The system's other loads that are applied again with one that is not the last.
 
     One that has other content by now, too, is applied with that: they are revised together.
     """
-    load = candidate.load
-    if not any(load_id >= load.load_id for load_id in earlier):
-        return [], ()
-    there = {other.load_id: other for other in scan(project.landing, load.system)}
+    there = {other.load_id: other for other in scan(project.landing, candidate.load.system)}
     candidates: list[_Candidate] = []
     for load_id in _needed(candidate, earlier):
         other = there.get(load_id)
@@ -246,18 +246,13 @@ def _needed(candidate: _Candidate, earlier: dict[str, _Earlier]) -> list[str]:
     return sorted(needed - {manifest.load_id})
 
 
-def _apply(
-    mart: Mart,
-    connection: duckdb.DuckDBPyConnection,
-    system: str,
-    role: Role,
-    candidate: _Candidate,
-    others: Sequence[_Candidate],
-) -> None:
-    if others:
-        for contract in contracts(role).values():
-            clear_rows(mart, system, contract)
-    for each in sorted([candidate, *others], key=lambda c: c.load.load_id):
+def _clear(mart: Mart, system: str, role: Role) -> None:
+    for contract in contracts(role).values():
+        clear_rows(mart, system, contract)
+
+
+def _apply(mart: Mart, connection: duckdb.DuckDBPyConnection, system: str, candidates: Sequence[_Candidate]) -> None:
+    for each in sorted(candidates, key=lambda c: c.load.load_id):
         put = replace_rows if each.manifest.kind == "full" else change_rows
         tables = each.validated.tables
         expected = [put(mart, connection, system, table) for table in tables]

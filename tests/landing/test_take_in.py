@@ -267,6 +267,27 @@ def test_a_full_load_is_corrected_without_those_before_it(landing: Landing) -> N
     assert landing.rows(MEMBERS) == [("corrected", "G1")]
 
 
+@pytest.mark.parametrize("others", [[], ["01"]])
+def test_a_correction_leaves_nothing_of_what_it_corrects(landing: Landing, others: list[str]) -> None:
+    group = {"group_id": "G1", "group_name": "Acme", "ihm_indicator": "Y"}
+    for load_id in others:
+        landing.write("west", load_id, {"members": [member("a")]})
+        landing.take_in("west", load_id)
+    landing.write("west", "02", {"members": [member("a")], "groups": [group]})
+    landing.take_in("west", "02")
+    landing.write("west", "02", {"members": [member("b")]})
+    assert isinstance(landing.take_in("west", "02"), Applied)
+    assert landing.rows(MEMBERS) == [("b", "G1")]
+    assert landing.rows("SELECT group_id FROM employer_groups") == []
+
+
+def test_a_first_delta_is_corrected(landing: Landing) -> None:
+    for member_id in ("a", "b"):
+        landing.write("west", "01", {"members": [{"change": "upsert", **member(member_id)}]}, kind="delta")
+        assert isinstance(landing.take_in("west", "01"), Applied)
+    assert landing.rows(MEMBERS) == [("b", "G1")]
+
+
 def test_unknown_columns_are_kept_out_and_named(landing: Landing) -> None:
     landing.write("west", "01", {"members": [member("a", shoe_size="44")]})
     outcome = landing.take_in("west", "01")
