@@ -19,6 +19,7 @@ from memsync_assets.contacts.as_of import date_of_roles
 from memsync_assets.contacts.clustering import DECIDED, Clusters, Link, Refused, cluster
 from memsync_assets.contacts.decisions import Decision
 from memsync_assets.contacts.person_numbers import Ints, Numbering, number_persons
+from memsync_assets.contacts.same_name import is_same_name
 from memsync_assets.contacts.scoring import score_pairs
 from memsync_assets.contacts.text import cut
 from memsync_assets.contacts.values import compare_names
@@ -101,6 +102,8 @@ def resolve_persons(
     contacts = _read_contacts(mart)
     clusters, unknown = _cluster(mart, decisions, contacts)
     living, vanished = contacts.living()
+    for place, number in _read_rekeyed(mart).items():
+        living[place] = number
     former, next_number = _read_former(mart)
     numbering = number_persons(_cluster_of(clusters, len(contacts.ids)), living, vanished, former, next_number)
     _hold(numbering, len(np.unique(contacts.before["person_number"])), settings)
@@ -197,6 +200,38 @@ def _read_former(mart: Mart) -> tuple[dict[int, list[int]], int]:
         former[place].append(number)
     last = mart.fetch("SELECT MAX(i.sequence_number) AS last_number FROM person_ids AS i")["last_number"][0]
     return former, (last.as_py() or 0) + 1
+
+
+_REKEYED = """
+SELECT DISTINCT e.contact_number - 1 AS place, CAST(SUBSTRING(p.person_id, 2, 35) AS BIGINT) AS person_number,
+    COALESCE(p.first_name, '') AS old_first, p.last_name AS old_last, COALESCE(p.name_suffix, '') AS old_suffix,
+    COALESCE(n.first_name, '') AS first_name, n.last_name, COALESCE(n.name_suffix, '') AS name_suffix
+FROM contact_evidence AS e
+INNER JOIN normalized_contacts AS n ON e.source_system = n.source_system AND e.contact_id = n.contact_id
+INNER JOIN persons AS p ON LOWER(e.personal_email) = LOWER(p.email) AND p.email_status = 'valid'
+WHERE NOT EXISTS (
+        SELECT 1 FROM contact_persons AS c WHERE c.system = e.source_system AND c.contact_id = e.contact_id
+    )
+    AND NOT EXISTS (
+        SELECT 1 FROM contact_persons AS k
+        INNER JOIN contact_evidence AS x ON k.system = x.source_system AND k.contact_id = x.contact_id
+        WHERE k.person_id = p.person_id
+    )
+"""
+
+
+def _read_rekeyed(mart: Mart) -> dict[int, int]:
+    """New contacts that are certainly a person all of whose contacts are gone, and the number of that person.
+
+    A source that gives a contact another key would make another person of it otherwise, and a second Contact.
+    """
+    found: dict[int, int] = {}
+    for row in mart.fetch(_REKEYED).to_pylist():
+        before = (row["old_first"], f"{row['old_last']} {row['old_suffix']}".strip())
+        now = (row["first_name"], f"{row['last_name']} {row['name_suffix']}".strip())
+        if is_same_name(before, now):
+            found[row["place"]] = min(row["person_number"], found.get(row["place"], row["person_number"]))
+    return found
 
 
 def _read_links(mart: Mart) -> list[Link[int]]:

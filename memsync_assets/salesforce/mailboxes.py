@@ -7,12 +7,8 @@ is `José Núñez`, `Mary A. Kowal` is `Mary Kowal`. All names and personal mail
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 
-from memsync_assets.contacts.name_comparison import compare_first, compare_last
-from memsync_assets.contacts.names import Name, parse_name
-from memsync_assets.contacts.text import SEPARATOR
-from memsync_assets.contacts.vetoes import Marks, veto
+from memsync_assets.contacts.same_name import is_same_name
 from memsync_assets.mart.engine import Mart
 
 _LIVE = "salesforce_contact_live"
@@ -78,30 +74,3 @@ def shared_mailboxes(mart: Mart) -> list[SharedMailbox]:
         fits[pair] = fits.get(pair, False) or is_same_name(ours, (row["org_first"], row["org_last"]))
     found = [SharedMailbox(*pair, same_name) for pair, same_name in fits.items()]
     return sorted(found, key=lambda one: (one.person_id, one.record_id))
-
-
-def is_same_name(one: tuple[str, str], other: tuple[str, str]) -> bool:
-    """Whether two names, each first and last, are one person's, given that the personal mailbox is the same."""
-    if tuple(map(str.lower, one)) == tuple(map(str.lower, other)):
-        return True
-    left, right = _marks(*one), _marks(*other)
-    if left is None or right is None or veto(left, right):
-        return False
-    if compare_first(left.first_key, right.first_key) == "missing":
-        return False
-    return compare_last(left.last_key, right.last_key) == "same"
-
-
-@cache
-def _marks(first: str, last: str) -> Marks | None:
-    name: Name = parse_name(f"{first}{SEPARATOR}{last}")
-    if name.last_key is None:
-        return None
-    return Marks(
-        name.first_key or "",
-        name.middle_key or "",
-        name.last_key,
-        (name.name_suffix or "").lower(),
-        email="",
-        domain="",
-    )

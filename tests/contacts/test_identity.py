@@ -139,6 +139,31 @@ def test_a_contact_that_goes_and_returns_keeps_its_person(mart: DuckDBMart, sett
     assert ids(mart) == before
 
 
+def test_a_contact_with_another_key_keeps_its_person(mart: DuckDBMart, settings: Settings) -> None:
+    jones = contact("a:2", "Al Jones", email="al.jones@acme.com")
+    run(mart, settings, contact("a:1", "Mary Smith", **MARY), jones)
+    before = ids(mart)
+    counts = run(mart, settings, contact("a:1b", "Mary A. Smith", **MARY), jones)
+    assert ids(mart) == {"a:1b": before["a:1"], "a:2": before["a:2"]}
+    assert (counts.created, counts.retired) == (0, 0)
+
+
+def test_another_persons_mailbox_is_no_claim_to_who_is_gone(mart: DuckDBMart, settings: Settings) -> None:
+    run(mart, settings, contact("a:1", "Mary Smith", **MARY))
+    before = ids(mart)
+    counts = run(mart, settings, contact("a:1b", "Karen Smith", **MARY))
+    assert set(ids(mart).values()).isdisjoint(before.values())
+    assert (counts.created, counts.retired) == (1, 1)
+
+
+def test_a_new_key_beside_a_living_contact_changes_nothing(mart: DuckDBMart, settings: Settings) -> None:
+    rows = [contact("a:1", "Mary Smith", **MARY), contact("b:1", "Mary Smith", **MARY)]
+    run(mart, settings, *rows)
+    before = ids(mart)
+    counts = run(mart, settings, contact("a:1b", "Mary Smith", **MARY), rows[1])
+    assert (set(ids(mart).values()), counts.created, counts.retired) == ({before["b:1"]}, 0, 0)
+
+
 def test_unknown_person(mart: DuckDBMart) -> None:
     with pytest.raises(MemsyncError, match="no person has or had"):
         explain(mart, "P0000000001")

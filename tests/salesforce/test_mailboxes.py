@@ -4,30 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from memsync_assets.salesforce.mailboxes import is_same_name
 from memsync_assets.salesforce.merge import find_merges
 from tests.salesforce.scene import Scene
 from tests.salesforce.test_sync import all_went_well, small
-
-
-@pytest.mark.parametrize(
-    ("ours", "theirs", "same"),
-    [
-        (("Robert", "Smithers"), ("Bob", "Smithers"), True),
-        (("José", "Núñez"), ("Jose", "Nunez"), True),
-        (("Mary", "Kowal"), ("Mary A.", "Kowal"), True),
-        (("Mary", "Kowal"), ("M", "Kowal"), True),
-        (("Mary B", "Kowal"), ("Mary A.", "Kowal"), False),
-        (("Mary", "Kowal"), ("", "Kowal"), False),
-        (("Mary", "Kowal"), ("Mary", "Jones"), False),
-        (("Patrick", "Kowal"), ("Patricia", "Kowal"), False),
-        (("Paul", "Elder III"), ("Paul", "Elder Jr"), False),
-        (("HR", "Benefits Dept"), ("Hr", "Benefits Dept"), True),
-        (("HR", "Benefits Dept"), ("H", "Benefits Dept"), False),
-    ],
-)
-def test_names(ours: tuple[str, str], theirs: tuple[str, str], same: bool) -> None:
-    assert is_same_name(ours, theirs) is is_same_name(theirs, ours) is same
 
 
 @pytest.mark.parametrize(
