@@ -102,8 +102,9 @@ def resolve_persons(
     contacts = _read_contacts(mart)
     clusters, unknown = _cluster(mart, decisions, contacts)
     living, vanished = contacts.living()
-    for place, number in _read_rekeyed(mart).items():
-        living[place] = number
+    if len(vanished):
+        for place, number in _read_rekeyed(mart).items():
+            living[place] = number
     former, next_number = _read_former(mart)
     numbering = number_persons(_cluster_of(clusters, len(contacts.ids)), living, vanished, former, next_number)
     _hold(numbering, len(np.unique(contacts.before["person_number"])), settings)
