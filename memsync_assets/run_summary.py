@@ -14,6 +14,8 @@ from rich.table import Table
 from memsync_assets.automation.channels import alerts_file
 from memsync_assets.graph_run import GraphRun
 from memsync_assets.mart.connect import open_mart
+from memsync_assets.mart.engine import Mart
+from memsync_assets.parity.gaps import find_gaps
 from memsync_assets.parity.reconciliations import date_compared
 from memsync_assets.parity.verdicts import read_verdicts
 from memsync_assets.salesforce.dead_letters import count_held
@@ -65,7 +67,11 @@ ORDER BY object_name, status
 
 @dataclass(frozen=True)
 class RunSummary:
-    """The figures of a run; every table is small and holds counts only."""
+    """The figures of a run; every table is small and holds counts only.
+
+    Attributes:
+        reports: those of the date that was compared.
+    """
 
     outcome: GraphRun
     counts: pa.Table
@@ -76,6 +82,7 @@ class RunSummary:
     unsent: Unsent | None
     held_back: int
     beyond_tolerance: bool
+    not_compared: tuple[str, ...]
     reports: tuple[Path, ...]
     alerts: Path | None
     quarantine: str
@@ -115,10 +122,16 @@ def summarize(project: Project, outcome: GraphRun) -> RunSummary:
             unsent=find_unsent(mart),
             held_back=count_held(mart),
             beyond_tolerance=any(verdict.is_beyond for verdict in read_verdicts(mart, as_of)),
+            not_compared=_not_compared(mart, project),
             alerts=alerts_file(project),
             quarantine=str(project.home.quarantine),
-            reports=tuple(sorted(path for path in project.home.reports.glob("*") if path.is_file())),
+            reports=tuple(sorted(path for path in project.home.reports.glob(f"*-{as_of}*") if path.is_file())),
         )
+
+
+def _not_compared(mart: Mart, project: Project) -> tuple[str, ...]:
+    gaps = find_gaps(mart, project.settings, project.as_of)
+    return tuple(dict.fromkeys(f"{gap.reconciliation} with {gap.downstream_system}: {gap.why}" for gap in gaps))
 
 
 def print_summary(console: Console, summary: RunSummary) -> None:
@@ -134,6 +147,8 @@ def print_summary(console: Console, summary: RunSummary) -> None:
         console.print(f"  [red]failed[/red] {escape(name)}", soft_wrap=True)
     if outcome.untold:
         console.print(f"  [red]alerts[/red] {escape(outcome.untold)}; the next run tries again", soft_wrap=True)
+    for told in summary.not_compared:
+        console.print(f"  [yellow]not compared[/yellow] {escape(told)}", soft_wrap=True)
     for title, rows in (
         ("Membership counts, source against downstream", summary.counts),
         ("Discrepancies by kind", summary.kinds),

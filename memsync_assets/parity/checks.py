@@ -8,6 +8,7 @@ import dagster as dg
 from memsync_assets.mart.asset_metadata import dagster_name
 from memsync_assets.mart.connect import open_mart
 from memsync_assets.parity.drift import alarms, feed_drift
+from memsync_assets.parity.gaps import Gap, find_gaps
 from memsync_assets.parity.verdicts import Verdict, read_verdicts
 from memsync_assets.settings import Project, Settings
 
@@ -34,8 +35,8 @@ def build_count_parity(downstream_systems: Sequence[str], settings: Settings) ->
     """One step that checks every downstream system at every level of any reconciliation.
 
     Counts within a tolerance warn, counts beyond it fail. Counts that agree while members differ by more than the
-    tolerance warn, too: what cancels out is not hidden. It blocks nothing: ledger and report follow from what it finds.
-    What writes to another system has its own gate.
+    tolerance warn, too: what cancels out is not hidden. So do counts that only a run for another date compares. It
+    blocks nothing: ledger and report follow from what it finds. What writes to another system has its own gate.
     """
     pairs = _pairs(downstream_systems, settings)
 
@@ -53,33 +54,40 @@ def build_count_parity(downstream_systems: Sequence[str], settings: Settings) ->
     def count_parity(project: dg.ResourceParam[Project]) -> Iterator[dg.AssetCheckResult]:
         with open_mart(project) as mart:
             verdicts = read_verdicts(mart, project.as_of)
+            gaps = find_gaps(mart, settings, project.as_of)
         for system, level in pairs:
-            yield _result(system, level, [v for v in verdicts if (v.downstream_system, v.level) == (system, level)])
+            yield _result(
+                system,
+                level,
+                [v for v in verdicts if (v.downstream_system, v.level) == (system, level)],
+                [gap for gap in gaps if (gap.downstream_system, gap.level) == (system, level)],
+            )
 
     return count_parity
 
 
-def _result(system: str, level: str, verdicts: list[Verdict]) -> dg.AssetCheckResult:
+def _result(system: str, level: str, verdicts: list[Verdict], gaps: list[Gap]) -> dg.AssetCheckResult:
     beyond = any(verdict.beyond_tolerance for verdict in verdicts)
     within = any(verdict.within_tolerance or verdict.findings_beyond_tolerance for verdict in verdicts)
     return dg.AssetCheckResult(
         asset_key=_ASSET,
         check_name=check_name(system, level),
-        passed=not (beyond or within),
+        passed=not (beyond or within or any(gap.warns for gap in gaps)),
         severity=dg.AssetCheckSeverity.ERROR if beyond else dg.AssetCheckSeverity.WARN,
-        description=_told(verdicts),
+        description=_told(verdicts, gaps),
         metadata={key: value for verdict in verdicts for key, value in _about(verdict).items()},
     )
 
 
-def _told(verdicts: list[Verdict]) -> str:
-    """Net and gross of each reconciliation in words."""
+def _told(verdicts: list[Verdict], gaps: list[Gap]) -> str:
+    """Net and gross of each reconciliation in words, and why one was not compared."""
     told = [
         f"{one.reconciliation}: {one.beyond_tolerance:,} of {one.cells:,} cells beyond tolerance,"
         f" {one.within_tolerance:,} within; net {one.variance:,}, gross {one.findings:,}"
         for one in verdicts
     ]
-    return "; ".join(told) or "not compared: no load of it has been applied"
+    told += [f"{gap.reconciliation}: not compared: {gap.why}" for gap in gaps]
+    return "; ".join(told) or "not compared: no reconciliation covers it here, or nobody is in its scope on either side"
 
 
 def _about(verdict: Verdict) -> dict[str, int]:

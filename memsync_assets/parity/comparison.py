@@ -14,7 +14,7 @@ from datetime import date
 from memsync_assets.mart.duckdb_mart import DuckDBMart
 from memsync_assets.mart.engine import Mart, Replace, ReplacePartition
 from memsync_assets.mart.queries import read_query
-from memsync_assets.parity.counted import leave_unexplained, take_counts
+from memsync_assets.parity.counted import leave_plans_out, leave_unexplained, take_counts
 from memsync_assets.parity.narrowing import Narrowing
 from memsync_assets.parity.reconciliations import (
     Comparison,
@@ -155,6 +155,8 @@ def _compare(
         if subscribers:
             judge_subscribers(mart, comparison)
         mart.store(read_query("parity/cell_counts"), Replace(), parameters)
+        if comparison.counts_only:
+            leave_plans_out(mart, comparison)
         mart.store(read_query("parity/discrepancy_cells"), _PARTITION, parameters)
         findings = mart.store(read_query("parity/discrepancies"), _PARTITION, parameters)
         cells = mart.store(read_query("parity/membership_counts"), _PARTITION, parameters)
