@@ -369,9 +369,11 @@ def export(
     Example: `memsync export membership_counts counts.csv`
     """
     from memsync_assets.mart.connect import open_mart
-    from memsync_assets.mart.export import export_table
+    from memsync_assets.mart.export import export_table, refuse_without_mart
 
-    with open_mart(_project(home, config)) as mart:
+    project = _project(home, config)
+    refuse_without_mart(project)
+    with open_mart(project) as mart:
         rows = export_table(mart, table, file)
     console.print(f"{rows:,} rows of {table} in {escape(str(file))}")
 

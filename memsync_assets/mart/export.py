@@ -9,8 +9,34 @@ from pyarrow import csv
 
 from memsync_assets.mart.engine import Mart
 from memsync_assets.mart.lineage import schema_tables
-from memsync_assets.settings import MemsyncError
+from memsync_assets.settings import MemsyncError, Project
 from memsync_assets.whole_files import whole_file
+
+#: The tables that others read, by the landing contract and README; all others are memsync's own.
+PUBLIC = (
+    "membership_counts",
+    "discrepancies",
+    "discrepancy_ledger",
+    "persons",
+    "contact_persons",
+    "quarantined_contacts",
+    "sync_plan",
+    "salesforce_sync_results",
+    "dead_letters",
+)
+
+
+def refuse_without_mart(project: Project) -> None:
+    """Opening an embedded mart creates it: who only reads is told that there is none.
+
+    Raises:
+        MemsyncError: there is none in the home.
+    """
+    if project.settings.mart.engine == "duckdb" and not project.home.mart.is_file():
+        raise MemsyncError(
+            f"{project.home.root}: there is no mart in this home. Name the home of your runs with --home, or take loads"
+            " in with `memsync run` first."
+        )
 
 
 def export_table(mart: Mart, table: str, file: Path) -> int:
@@ -26,7 +52,8 @@ def export_table(mart: Mart, table: str, file: Path) -> int:
     """
     known = schema_tables()
     if table not in known:
-        raise MemsyncError(f"there is no table {table}. Tables: {', '.join(sorted(known))}.")
+        own = sorted(known.keys() - set(PUBLIC))
+        raise MemsyncError(f"there is no table {table}. Tables: {', '.join(PUBLIC)}; memsync's own: {', '.join(own)}.")
     if file.suffix not in (".parquet", ".csv"):
         raise MemsyncError(f"{file}: the ending says the format, and must be .parquet or .csv.")
     if not file.parent.is_dir():
