@@ -3,7 +3,7 @@
 import dagster as dg
 
 from memsync_assets.landing.assets import load_key, loads_partitions, partition_key
-from memsync_assets.landing.discovery import FoundLoad, scan_all
+from memsync_assets.landing.discovery import FoundLoad, scan_all, unreadable
 from memsync_assets.landing.manifest import MANIFEST
 from memsync_assets.settings import Project
 
@@ -33,6 +33,8 @@ def build_landing_sensor(systems: list[str]) -> dg.SensorDefinition:
         known = {s: set(context.instance.get_dynamic_partitions(f"loads_{s}")) for s in systems}
         unknown = sorted({load.system for load in found} - set(systems))
         new = [load for load in new_loads(found, known) if load.system in systems][:LOADS_A_TICK]
+        for left_out in unreadable(project.landing):
+            context.log.warning(f"{left_out.name} is left out: {left_out.reason}")
         if unknown:
             context.log.warning(
                 f"{len(unknown)} systems have loads and are not in the graph yet: {', '.join(unknown)}. "
