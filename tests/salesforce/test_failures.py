@@ -91,13 +91,13 @@ def test_a_dead_letter_waits_until_its_value_changes(scene: Scene) -> None:
 
 def test_what_hangs_on_a_record_that_failed_is_skipped_and_comes_back_with_it(scene: Scene) -> None:
     small(scene)
-    scene.do("UPDATE employer_groups SET group_name = REPEAT('x', 300) WHERE group_id = '002'")
+    scene.do("UPDATE normalized_groups SET group_name = REPEAT('x', 300) WHERE group_id = '002'")
     counts = scene.sync()
     assert adds_up(counts)
     assert set(counts.codes) == {"STRING_TOO_LONG", "REQUIRED_FIELD_MISSING", "parent_failed"}
     assert scene.rows("SELECT Person_Id__c FROM Contact") == [{"Person_Id__c": "P1"}]
     assert scene.plan().changes == 0
-    scene.do("UPDATE employer_groups SET group_name = 'short' WHERE group_id = '002'")
+    scene.do("UPDATE normalized_groups SET group_name = 'short' WHERE group_id = '002'")
     assert all_went_well(scene.sync())
     assert ends_clean(scene)
 
