@@ -16,7 +16,7 @@ from memsync_assets.graph_run import GraphRun
 from memsync_assets.mart.connect import open_mart
 from memsync_assets.mart.engine import Mart
 from memsync_assets.parity.gaps import find_gaps
-from memsync_assets.parity.reconciliations import date_compared
+from memsync_assets.parity.reconciliations import date_compared, unknown_systems
 from memsync_assets.parity.verdicts import read_verdicts
 from memsync_assets.salesforce.dead_letters import count_held
 from memsync_assets.salesforce.results import Unsent, find_unsent
@@ -83,6 +83,7 @@ class RunSummary:
     held_back: int
     beyond_tolerance: bool
     not_compared: tuple[str, ...]
+    unknown: tuple[str, ...]
     reports: tuple[Path, ...]
     alerts: Path | None
     quarantine: str
@@ -104,7 +105,7 @@ class RunSummary:
             return 4
         if self.beyond_tolerance:
             return 3
-        return 1 if self.outcome.untold else 0
+        return 1 if self.outcome.untold or self.unknown else 0
 
 
 def summarize(project: Project, outcome: GraphRun) -> RunSummary:
@@ -123,6 +124,7 @@ def summarize(project: Project, outcome: GraphRun) -> RunSummary:
             held_back=count_held(mart),
             beyond_tolerance=any(verdict.is_beyond for verdict in read_verdicts(mart, as_of)),
             not_compared=_not_compared(mart, project),
+            unknown=tuple(unknown_systems(mart, project.settings)),
             alerts=alerts_file(project),
             quarantine=str(project.home.quarantine),
             reports=tuple(sorted(path for path in project.home.reports.glob(f"*-{as_of}*") if path.is_file())),
@@ -147,6 +149,8 @@ def print_summary(console: Console, summary: RunSummary) -> None:
         console.print(f"  [red]failed[/red] {escape(name)}", soft_wrap=True)
     if outcome.untold:
         console.print(f"  [red]alerts[/red] {escape(outcome.untold)}; the next run tries again", soft_wrap=True)
+    for told in summary.unknown:
+        console.print(f"  [red]configuration[/red] {escape(told)}", soft_wrap=True)
     for told in summary.not_compared:
         console.print(f"  [yellow]not compared[/yellow] {escape(told)}", soft_wrap=True)
     for title, rows in (

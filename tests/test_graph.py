@@ -132,6 +132,20 @@ def test_the_first_load_of_a_system_that_cannot_be_read_is_refused_and_the_rest_
     assert run(landing, config).exit_code == 0
 
 
+def test_a_system_that_is_named_and_not_known_ends_with_1_and_a_refused_one_with_4(
+    landing: Landing, config: Path
+) -> None:
+    write_source(landing)
+    write_downstream(landing)
+    config.write_text("reconciliations: {ihm: {scope: {flagged: true}, downstream_systems: [claims, billing]}}\n")
+    ended = run(landing, config)
+    assert ended.exit_code == 1
+    assert "downstream_systems: billing is no downstream system; there are claims" in ended.output
+    assert landing.rows("SELECT COUNT(*) FROM membership_counts") == [(3,)]
+    landing.write("billing", "1", {"members": [{"source_system": "source_a", **member("1", state_code="ZZ")}]})
+    assert run(landing, config).exit_code == 4
+
+
 def test_systems_whose_names_differ_in_signs_only_are_two(landing: Landing, config: Path) -> None:
     for system in ("a-b", "a_b", "a.b"):
         write_downstream(landing) if system == "a.b" else landing.write(system, "1", {"members": [member("1")]})

@@ -22,7 +22,6 @@ from memsync_assets.parity.reconciliations import (
     date_compared,
     planned_comparisons,
     read_deliveries,
-    refuse_unknown_systems,
     write_configuration,
     write_scope,
 )
@@ -66,14 +65,10 @@ def compare_membership(
         settings: the reconciliations.
         as_of: the date.
         exact: compare every row in the embedded mart, too.
-
-    Raises:
-        MemsyncError: a reconciliation names a system that is not known.
     """
     compared = date_compared(mart, as_of)
     if compared is None:
         return []
-    refuse_unknown_systems(mart, settings)
     write_configuration(mart, settings)
     mart.whole(lambda: _forget_others(mart, settings, compared))
     planned = planned_comparisons(mart, settings, compared)

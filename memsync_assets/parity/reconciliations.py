@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from memsync_assets.mart.engine import Mart, ReplacePartition
 from memsync_assets.mart.queries import read_query
-from memsync_assets.settings import Kind, Level, MemsyncError, Reconciliation, Role, Settings, Tolerance
+from memsync_assets.settings import Kind, Level, Reconciliation, Role, Settings, Tolerance
 
 #: The columns of the cells of each level, beside the source system.
 LEVELS: dict[Level, frozenset[str]] = {
@@ -124,17 +124,17 @@ def planned_comparisons(mart: Mart, settings: Settings, as_of: date) -> list[Com
     ]
 
 
-def refuse_unknown_systems(mart: Mart, settings: Settings) -> None:
-    """A name that is spelt wrong must not end in a comparison of nothing.
+def unknown_systems(mart: Mart, settings: Settings) -> list[str]:
+    """What is wrong with systems that a reconciliation names and that are neither configured nor have delivered a load.
 
-    Raises:
-        MemsyncError: a reconciliation names a system that is neither configured nor has delivered a load.
+    A name that is spelt wrong must not end well in a comparison of nothing. But it may also be that of a system whose
+    first load was refused, which keeps nobody from comparing the others.
     """
     roles = {
         row["system"]: row["role"] for row in mart.fetch("SELECT DISTINCT l.system, l.role FROM loads AS l").to_pylist()
     }
     roles |= {name: system.role for name, system in settings.systems.items()}
-    findings = [
+    return [
         f"reconciliations.{name}.{key}: {system} is no {role} system; there are {_listed(roles, role)}"
         for name, block in settings.reconciliations.items()
         for key, role, named in (
@@ -145,8 +145,6 @@ def refuse_unknown_systems(mart: Mart, settings: Settings) -> None:
         for system in dict.fromkeys(named)
         if roles.get(system) != role
     ]
-    if findings:
-        raise MemsyncError(f"{'; '.join(findings)}. Correct the name, or name the system under systems.")
 
 
 def _listed(roles: Mapping[str, Role], role: str) -> str:
