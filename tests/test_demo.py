@@ -92,13 +92,17 @@ def test_a_pair_is_reviewed_and_decided_once(home: Path) -> None:
     code, output = command(home, "review")
     assert code == 0, output
     assert "pairs wait for a decision" in output
-    pair = ("foundation_ca/C1", "heritage_tx/1")
+    firsts = rows(home, "SELECT system, MIN(contact_id) FROM contact_persons GROUP BY system ORDER BY system")
+    one, other = (f"{system}/{contact}" for system, contact in firsts if system in ("foundation_ca", "heritage_tx"))
+    pair = (one, other)
     assert command(home, "review", "--different", *pair)[0] == 0
     assert f"never_link,{','.join(pair).replace('/', ',')}" in (home / "identity_decisions.csv").read_text()
     with pytest.raises(MemsyncError, match="decided both"):
         cli.review(home, DEFAULT_CONFIG, same=pair)
     with pytest.raises(MemsyncError, match="SYSTEM/CONTACT_ID"):
         cli.review(home, DEFAULT_CONFIG, same=("nobody", "x/1"))
+    with pytest.raises(MemsyncError, match="heritage_tx/nobody"):
+        cli.review(home, DEFAULT_CONFIG, different=(one, "heritage_tx/nobody"))
     (home / "identity_decisions.csv").unlink()
 
 
