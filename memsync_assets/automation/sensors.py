@@ -3,7 +3,7 @@
 import dagster as dg
 
 from memsync_assets.landing.assets import load_key, loads_partitions, partition_key
-from memsync_assets.landing.discovery import FoundLoad, scan_all, unreadable
+from memsync_assets.landing.discovery import FoundLoad, survey
 from memsync_assets.landing.manifest import MANIFEST
 from memsync_assets.settings import Project
 
@@ -29,12 +29,12 @@ def build_landing_sensor(systems: list[str]) -> dg.SensorDefinition:
     def landed_loads(
         context: dg.SensorEvaluationContext, project: dg.ResourceParam[Project]
     ) -> dg.SensorResult | dg.SkipReason:
-        found = scan_all(project.landing)
+        found, left_out = survey(project.landing)
         known = {s: set(context.instance.get_dynamic_partitions(f"loads_{s}")) for s in systems}
         unknown = sorted({load.system for load in found} - set(systems))
         new = [load for load in new_loads(found, known) if load.system in systems][:LOADS_A_TICK]
-        for left_out in unreadable(project.landing):
-            context.log.warning(f"{left_out.name} is left out: {left_out.reason}")
+        for one in left_out:
+            context.log.warning(f"{one.name} is left out: {one.reason}")
         if unknown:
             context.log.warning(
                 f"{len(unknown)} systems have loads and are not in the graph yet: {', '.join(unknown)}. "

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 
+from memsync_assets.landing.as_of import latest_as_of
 from memsync_assets.mart.engine import Mart
 
 
 def date_of_roles(mart: Mart, asked: date | None) -> date:
     """The as-of date that was asked for, or else the latest of the loads; today where there is none."""
-    latest: date | None = mart.fetch("SELECT MAX(l.as_of) AS as_of FROM loads AS l")["as_of"][0].as_py()
-    return asked or latest or datetime.now(UTC).date()
+    return asked or latest_as_of(mart) or datetime.now(UTC).date()

@@ -47,12 +47,19 @@ def scan(landing: Path, system: str) -> list[FoundLoad]:
 
 def scan_all(landing: Path) -> list[FoundLoad]:
     """The loads of every system, by system and in the order in which they apply."""
-    return sorted(found for found in _landing(landing) if isinstance(found, FoundLoad))
+    return survey(landing)[0]
 
 
 def unreadable(landing: Path) -> list[Unreadable]:
     """What the scans leave out and somebody should be told of."""
-    return [found for found in _landing(landing) if isinstance(found, Unreadable)]
+    return survey(landing)[1]
+
+
+def survey(landing: Path) -> tuple[list[FoundLoad], list[Unreadable]]:
+    """Both by one scan, which reads every manifest."""
+    found = list(_landing(landing))
+    loads = sorted(one for one in found if isinstance(one, FoundLoad))
+    return loads, [one for one in found if isinstance(one, Unreadable)]
 
 
 def _landing(landing: Path) -> Iterator[FoundLoad | Unreadable]:

@@ -11,6 +11,7 @@ from datetime import date, datetime
 
 import pyarrow as pa
 
+from memsync_assets.landing.as_of import latest_as_of
 from memsync_assets.mart.engine import Mart, ReplacePartition
 from memsync_assets.mart.queries import read_query
 from memsync_assets.settings import Kind, Level, Reconciliation, Role, Settings, Tolerance
@@ -100,10 +101,7 @@ class Comparison:
 
 def date_compared(mart: Mart, asked: date | None) -> date | None:
     """The as-of date that was asked for, or else the latest of the loads that were applied; None when there is none."""
-    if asked:
-        return asked
-    found: date | None = mart.fetch("SELECT MAX(l.as_of) AS as_of FROM loads AS l")["as_of"][0].as_py()
-    return found
+    return asked or latest_as_of(mart)
 
 
 def owner_of(reconciliation: Reconciliation, kind: Kind) -> str:
