@@ -10,15 +10,13 @@ import re
 import duckdb
 
 _ROW = re.compile(r"Invalid Input Error: CSV Error on Line: ([0-9]+)\n")
+_NO_ROW = "Invalid Input Error: The CSV Parser state machine reached an invalid state."
 _KINDS = {
     "Expected Number of Columns": "a row has more or fewer cells than the header",
     "Value with unterminated quote found": "a quote is not closed, or text goes on behind it",
     "Invalid unicode": "is not UTF-8",
     "Maximum line size": "a row is too long, or a quote is not closed",
 }
-
-
-_NO_ROW = "Invalid Input Error: The CSV Parser state machine reached an invalid state."
 
 
 def fault(error: duckdb.Error) -> tuple[str, int | None]:
